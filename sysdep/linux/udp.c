@@ -1,0 +1,374 @@
+/*
+ * sysdep/linux/udp.c: UDP part of socket.h
+ *
+ * Kernel time stamps are wall-clock times; each batch converts them with the difference of the two clocks
+ * read at that moment, and clamps the result between "last seen empty" and now.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sysdep/clock.h"
+#include "sysdep/socket.h"
+
+#define DSCP_CS6 0xc0
+#define CONTROL_PRIORITY 7 /* as the kernel's own routing daemons would: TC_PRIO_CONTROL */
+#define CONTROL_SPACE 256
+
+union sockaddr_ip
+{
+  struct sockaddr sa;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+};
+
+static socklen_t
+sockaddr_fill(union sockaddr_ip *sa, bool v6, ip_addr a, u16 port, uint ifindex)
+{
+  *sa = (union sockaddr_ip){ 0 };
+  if (v6)
+  {
+    sa->v6.sin6_family = AF_INET6;
+    sa->v6.sin6_port = htons(port);
+    sa->v6.sin6_scope_id = ip_is_link_local(a) ? ifindex : 0;
+    ip_to_bytes(a, sa->v6.sin6_addr.s6_addr);
+    return sizeof(sa->v6);
+  }
+  sa->v4.sin_family = AF_INET;
+  sa->v4.sin_port = htons(port);
+  sa->v4.sin_addr.s_addr = ip_is_none(a) ? INADDR_ANY : htonl(ip_to_u32(a));
+  return sizeof(sa->v4);
+}
+
+static bool
+set_int(int fd, int level, int option, int value)
+{
+  return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+/* Close @fd and report why the step before failed. */
+static int
+fail(int fd)
+{
+  int error = errno;
+
+  close(fd);
+  return -error;
+}
+
+static int
+udp_socket(bool v6)
+{
+  return socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+}
+
+static bool
+listen_options(int fd, const struct udp_listen *how)
+{
+  bool ok = set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+
+  if (how->v6)
+    ok = ok && set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+         set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
+  else
+    ok = ok && set_int(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
+  if (how->v6 && how->no_checksum)
+    ok = ok && set_int(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1);
+
+  /* Beyond rmem_max only with CAP_NET_ADMIN; a smaller buffer is not a reason to give up. */
+  if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, how->receive_buffer))
+    set_int(fd, SOL_SOCKET, SO_RCVBUF, how->receive_buffer);
+  return ok;
+}
+
+int
+udp_listen_open(const struct udp_listen *how)
+{
+  int fd = udp_socket(how->v6);
+  union sockaddr_ip sa;
+
+  if (fd < 0)
+    return -errno;
+  if (!listen_options(fd, how))
+    return fail(fd);
+  if (how->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, how->device, strlen(how->device) + 1) < 0)
+    return fail(fd);
+  if (bind(fd, &sa.sa, sockaddr_fill(&sa, how->v6, how->local, how->port, 0)) < 0)
+    return fail(fd);
+  return fd;
+}
+
+uint
+udp_receive_buffer(int fd)
+{
+  int size = 0;
+  socklen_t len = sizeof(size);
+
+  return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &len) < 0 ? 0 : size;
+}
+
+/* A sender's port takes no traffic: drop what arrives there before it is queued. */
+static bool
+drop_everything(int fd)
+{
+  struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, 0);
+  struct sock_fprog program = { 1, &code };
+
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+}
+
+static bool
+sender_options(int fd, const struct udp_sender *how, bool v6)
+{
+  bool ok = drop_everything(fd);
+
+  if (v6)
+    ok = ok && set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
+         set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 255) &&
+         set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, DSCP_CS6);
+  else
+    ok = ok && set_int(fd, IPPROTO_IP, IP_TTL, 255) && set_int(fd, IPPROTO_IP, IP_TOS, DSCP_CS6);
+  if (how->share_port)
+    ok = ok && set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (how->ifindex)
+    /* The peer of a direct session is on this link, whatever the routing table says. */
+    ok = ok && set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, how->ifindex) &&
+         set_int(fd, SOL_SOCKET, SO_DONTROUTE, 1);
+
+  set_int(fd, SOL_SOCKET, SO_PRIORITY, CONTROL_PRIORITY); /* needs CAP_NET_ADMIN; a queueing hint only */
+  return ok;
+}
+
+int
+udp_sender_open(const struct udp_sender *how)
+{
+  bool v6 = !ip_is_v4(how->remote);
+  int fd = udp_socket(v6);
+  union sockaddr_ip sa;
+
+  if (fd < 0)
+    return -errno;
+  if (!sender_options(fd, how, v6))
+    return fail(fd);
+  if (bind(fd, &sa.sa, sockaddr_fill(&sa, v6, how->local, how->local_port, how->ifindex)) < 0)
+    return fail(fd);
+  if (connect(fd, &sa.sa, sockaddr_fill(&sa, v6, how->remote, how->remote_port, how->ifindex)) < 0)
+    return fail(fd);
+  return fd;
+}
+
+int
+udp_send(int fd, const byte *data, size_t size)
+{
+  if (send(fd, data, size, 0) >= 0)
+    return 0;
+  /* An ICMP error about an earlier packet is reported instead of sending this one. */
+  if (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH)
+    return -errno;
+  return send(fd, data, size, 0) >= 0 ? 0 : -errno;
+}
+
+/* Receiving */
+
+struct udp_batch
+{
+  struct mmsghdr messages[UDP_BATCH];
+  struct iovec iov[UDP_BATCH];
+  union sockaddr_ip from[UDP_BATCH];
+  struct udp_packet packets[UDP_BATCH];
+  byte data[UDP_BATCH][UDP_PACKET_SIZE];
+  _Alignas(struct cmsghdr) byte control[UDP_BATCH][CONTROL_SPACE];
+};
+
+struct udp_batch *
+udp_batch_new(pool *p)
+{
+  struct udp_batch *b = mb_alloc(p, sizeof(*b));
+
+  for (int i = 0; i < UDP_BATCH; i++)
+  {
+    struct msghdr *m = &b->messages[i].msg_hdr;
+
+    b->iov[i] = (struct iovec){ b->data[i], UDP_PACKET_SIZE };
+    m->msg_iov = &b->iov[i];
+    m->msg_iovlen = 1;
+    m->msg_name = &b->from[i];
+    m->msg_control = b->control[i];
+  }
+  return b;
+}
+
+static btime
+timespec_us(const void *data)
+{
+  struct timespec ts;
+
+  memcpy(&ts, data, sizeof(ts));
+  return BT_S(ts.tv_sec) + ts.tv_nsec / 1000;
+}
+
+/* One control message into @p; the wall-clock stamp goes through p->arrival. */
+static void
+packet_control(struct udp_packet *p, const struct cmsghdr *cm)
+{
+  const void *data = CMSG_DATA(cm);
+
+  if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_TIMESTAMPNS)
+    p->arrival = timespec_us(data);
+  else if ((cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_TTL) ||
+           (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_HOPLIMIT))
+    memcpy(&p->ttl, data, sizeof(p->ttl));
+  else if (cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_PKTINFO)
+  {
+    struct in_pktinfo info;
+
+    memcpy(&info, data, sizeof(info));
+    p->ifindex = info.ipi_ifindex;
+    p->local = ip_v4(ntohl(info.ipi_addr.s_addr));
+  }
+  else if (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_PKTINFO)
+  {
+    struct in6_pktinfo info;
+
+    memcpy(&info, data, sizeof(info));
+    p->ifindex = info.ipi6_ifindex;
+    p->local = ip_from_bytes(info.ipi6_addr.s6_addr, 16);
+  }
+}
+
+static void
+packet_fill(struct udp_packet *p, struct mmsghdr *m, const union sockaddr_ip *from, const byte *data)
+{
+  *p = (struct udp_packet){ .data = data, .size = m->msg_len, .ttl = -1 };
+  if (from->sa.sa_family == AF_INET6)
+  {
+    p->remote = ip_from_bytes(from->v6.sin6_addr.s6_addr, 16);
+    p->remote_port = ntohs(from->v6.sin6_port);
+  }
+  else
+  {
+    p->remote = ip_v4(ntohl(from->v4.sin_addr.s_addr));
+    p->remote_port = ntohs(from->v4.sin_port);
+  }
+  for (struct cmsghdr *cm = CMSG_FIRSTHDR(&m->msg_hdr); cm; cm = CMSG_NXTHDR(&m->msg_hdr, cm))
+    packet_control(p, cm);
+}
+
+int
+udp_batch_read(struct udp_batch *b, int fd, btime floor, const struct udp_packet **packets)
+{
+  for (int i = 0; i < UDP_BATCH; i++)
+  {
+    b->messages[i].msg_hdr.msg_namelen = sizeof(b->from[i]);
+    b->messages[i].msg_hdr.msg_controllen = CONTROL_SPACE;
+  }
+
+  int n = recvmmsg(fd, b->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+
+  if (n < 0)
+    return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+
+  btime now = clock_now(), offset = clock_wall() - now;
+
+  for (int i = 0; i < n; i++)
+  {
+    struct udp_packet *p = &b->packets[i];
+
+    packet_fill(p, &b->messages[i], &b->from[i], b->data[i]);
+    p->arrival = p->arrival ? MAX(MIN(p->arrival - offset, now), floor) : now;
+  }
+  *packets = b->packets;
+  return n;
+}
+
+/* Who owns a port */
+
+/* The inode of a socket bound to @port, from /proc/net/udp or udp6; 0 when there is none. */
+static ulong
+port_inode(const char *table, u16 port)
+{
+  FILE *f = fopen(table, "re");
+  char line[512];
+  ulong found = 0;
+
+  while (f && !found && fgets(line, sizeof(line), f))
+  {
+    uint bound;
+    ulong inode;
+
+    if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", &bound, &inode) == 2 &&
+        bound == port)
+      found = inode;
+  }
+  if (f)
+    fclose(f);
+  return found;
+}
+
+static bool
+process_has_socket(const char *pid, ulong inode)
+{
+  char path[300], target[64], wanted[64];
+  bool has = false;
+
+  snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+  snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+
+  DIR *dir = opendir(path);
+
+  for (struct dirent *e; dir && !has && (e = readdir(dir));)
+  {
+    ssize_t len = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
+
+    target[MAX(len, 0)] = 0;
+    has = strcmp(target, wanted) == 0;
+  }
+  if (dir)
+    closedir(dir);
+  return has;
+}
+
+static void
+process_name(const char *pid, char *name, size_t size)
+{
+  char path[300];
+
+  snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+  snprintf(name, size, "process");
+
+  FILE *f = fopen(path, "re");
+
+  if (f && fgets(name, size, f))
+    name[strcspn(name, "\n")] = 0;
+  if (f)
+    fclose(f);
+}
+
+void
+udp_port_owner(bool v6, u16 port, char *buf)
+{
+  ulong inode = port_inode(v6 ? "/proc/net/udp6" : "/proc/net/udp", port);
+  DIR *dir = inode ? opendir("/proc") : NULL;
+
+  snprintf(buf, UDP_OWNER_SIZE, "another process");
+  for (struct dirent *e; dir && (e = readdir(dir));)
+    if (atoi(e->d_name) > 0 && process_has_socket(e->d_name, inode))
+    {
+      char name[32];
+
+      process_name(e->d_name, name, sizeof(name));
+      snprintf(buf, UDP_OWNER_SIZE, "%s (pid %.10s)", name, e->d_name);
+      break;
+    }
+  if (dir)
+    closedir(dir);
+}

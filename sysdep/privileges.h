@@ -1,0 +1,19 @@
+/*
+ * sysdep/privileges.h: user, group and capabilities. Before any thread starts.
+ */
+#ifndef PEREGRINE_SYSDEP_PRIVILEGES_H
+#define PEREGRINE_SYSDEP_PRIVILEGES_H
+
+#include "lib/types.h"
+
+/* Change to @user and @group (NULL: stay) and keep only the capabilities the daemon uses. die()s when it
+ * cannot. */
+void privileges_drop(const char *user, const char *group);
+
+/* Give @path to them; true when there is nothing to do. Sets errno. */
+bool privileges_own_file(const char *path, const char *user, const char *group);
+
+/* One log line for each capability that is missing, with what will not work. */
+void privileges_report(void);
+
+#endif

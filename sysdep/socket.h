@@ -1,0 +1,77 @@
+/*
+ * sysdep/socket.h: the sockets the suite needs, opened with everything set or not at all
+ *
+ * All descriptors are non-blocking and close-on-exec. Functions that open return the descriptor or -errno,
+ * and touch no state of ours, so they may be called from any loop.
+ */
+#ifndef PEREGRINE_SYSDEP_SOCKET_H
+#define PEREGRINE_SYSDEP_SOCKET_H
+
+#include "lib/ip.h"
+#include "lib/pool.h"
+
+/* UDP, receiving: one socket for many peers, with TTL, interface and kernel arrival time of every packet. */
+struct udp_listen
+{
+  bool v6;
+  u16 port;
+  ip_addr local;       /* bind to this address; IP_NONE: to all */
+  const char *device;  /* bind to this device (a VRF); NULL: to none */
+  bool no_checksum;    /* IPv6: take packets with a zero UDP checksum (RFC 6935) */
+  uint receive_buffer; /* bytes wanted; what the system's limit allows is taken */
+};
+/* The port is asked for exclusively, so another owner shows as -EADDRINUSE. */
+int udp_listen_open(const struct udp_listen *how);
+
+/* Who has the port: "bfdd (pid 123)", or "another process" when it cannot be known. Reads /proc; slow. */
+#define UDP_OWNER_SIZE 64
+void udp_port_owner(bool v6, u16 port, char *buf);
+
+/* Bytes of receive buffer that are in force on @fd, as the kernel counts them. */
+uint udp_receive_buffer(int fd);
+
+/* UDP, sending: a connected socket of its own for one peer, which receives nothing. */
+struct udp_sender
+{
+  ip_addr local, remote; /* @local may be IP_NONE: the kernel chooses */
+  u16 local_port, remote_port;
+  uint ifindex;    /* bind to this interface and treat the peer as on link; 0: routed */
+  bool share_port; /* allow another sender to use the same local port towards another peer */
+};
+int udp_sender_open(const struct udp_sender *how);
+
+/* Send once more when a pending ICMP error swallowed the first try. 0 or -errno. */
+int udp_send(int fd, const byte *data, size_t size);
+
+/* What came in one recvmmsg() call. */
+#define UDP_BATCH 64
+#define UDP_PACKET_SIZE 256 /* longer packets are cut: nothing we receive this way is longer */
+struct udp_packet
+{
+  const byte *data;
+  size_t size;
+  ip_addr remote, local;
+  u16 remote_port;
+  uint ifindex;
+  int ttl;       /* -1 when the kernel did not say */
+  btime arrival; /* monotonic */
+};
+struct udp_batch;
+struct udp_batch *udp_batch_new(pool *p);
+
+/*
+ * Read up to UDP_BATCH packets from @fd. @floor bounds arrival times from below: nothing can have been
+ * waiting since before the socket was last seen empty (a step of the wall clock, which stamps packets, would
+ * suggest so). Returns how many (0: none waiting), or -errno. @packets is valid until the next call.
+ */
+int udp_batch_read(struct udp_batch *b, int fd, btime floor, const struct udp_packet **packets);
+
+/*
+ * Control socket: a listening Unix stream socket at @path, mode 0660. A leftover of a dead owner is replaced;
+ * a live owner gives -EADDRINUSE. control_accept() returns -EAGAIN when nobody waits.
+ */
+int control_listen_open(const char *path);
+int control_accept(int fd);
+int control_connect(const char *path); /* blocking descriptor, for clients */
+
+#endif
