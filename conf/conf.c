@@ -1,0 +1,287 @@
+/* conf/conf.c: see conf.h. Errors, symbols, constants, and the frame of a parse. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/conf.h"
+#include "lib/text.h"
+#include "sysdep/clock.h"
+
+/* Errors */
+
+void
+cf_error(struct cf_ctx *cx, const struct cf_loc *loc, const char *fmt, ...)
+{
+  va_list args;
+
+  if (cx->failed)
+    return;
+  cx->failed = true;
+  cx->where = *loc;
+  va_start(args, fmt);
+  vsnprintf(cx->error, sizeof(cx->error), fmt, args);
+  va_end(args);
+}
+
+void
+cf_hint(struct cf_ctx *cx, const char *fmt, ...)
+{
+  va_list args;
+
+  if (cx->hint[0])
+    return;
+  va_start(args, fmt);
+  vsnprintf(cx->hint, sizeof(cx->hint), fmt, args);
+  va_end(args);
+}
+
+void
+cf_warn(struct cf_ctx *cx, const struct cf_loc *loc, const char *fmt, ...)
+{
+  char text[256];
+  va_list args;
+
+  if (cx->failed)
+    return;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof(text), fmt, args);
+  va_end(args);
+  log_write(L_WARN, "%s:%d:%d %s", loc->file, loc->line, loc->column, text);
+}
+
+u32
+cf_range(struct cf_ctx *cx, const struct cf_loc *loc, const char *what, u32 value, u32 min, u32 max)
+{
+  if (value >= min && value <= max)
+    return value;
+  cf_error(cx, loc, "%s must be between %u and %u, got %u", what, min, max, value);
+  return min;
+}
+
+u32
+cf_range_us(struct cf_ctx *cx, const struct cf_loc *loc, const char *what, btime us, btime min, btime max)
+{
+  if (us >= min && us <= max)
+    return us;
+  cf_error(cx, loc, "%s must be between %" PRId64 " us and %" PRId64 " s, got %" PRId64 " us", what, min,
+           max / 1000000, us);
+  return min;
+}
+
+/* Symbols */
+
+struct cf_symbol *
+cf_symbol_find(const struct config *cfg, const char *name)
+{
+  for (struct hnode *n = hash_first(&cfg->symbols, hash_text(name)); n; n = hash_again(n))
+  {
+    struct cf_symbol *sym = SKIP_BACK(struct cf_symbol, hn, n);
+
+    if (strcmp(sym->name, name) == 0)
+      return sym;
+  }
+  return NULL;
+}
+
+struct cf_symbol *
+cf_symbol_new(struct cf_ctx *cx, const struct cf_loc *loc, const char *name, enum cf_symbol_class class)
+{
+  if (cf_symbol_find(cx->cfg, name))
+    cf_error(cx, loc, "Symbol '%s' already defined", name);
+
+  struct cf_symbol *sym = lp_alloc(cx->cfg->lp, sizeof(*sym));
+
+  sym->name = lp_strdup(cx->cfg->lp, name);
+  sym->class = class;
+  hash_add(&cx->cfg->symbols, &sym->hn, hash_text(name));
+  return sym;
+}
+
+/* Constants and arithmetic */
+
+static const char *
+type_name(enum cf_type type)
+{
+  static const char *const names[] = { "a number", "a boolean", "a string", "an IP address", "a prefix" };
+
+  return names[type];
+}
+
+static bool
+has_type(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v, enum cf_type type)
+{
+  if (v.type != type)
+    cf_error(cx, loc, "Expected %s, got %s", type_name(type), type_name(v.type));
+  return v.type == type;
+}
+
+struct cf_value
+cf_constant(struct cf_ctx *cx, const struct cf_loc *loc, const char *name)
+{
+  struct cf_symbol *sym = cf_symbol_find(cx->cfg, name);
+
+  if (sym && sym->class == CF_CONSTANT)
+    return sym->value;
+  if (sym)
+    cf_error(cx, loc, "'%s' is not a constant", name);
+  else
+    cf_error(cx, loc, "Undefined symbol '%s'", name);
+  return (struct cf_value){ .type = CF_INT };
+}
+
+u32
+cf_int(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
+{
+  return has_type(cx, loc, v, CF_INT) ? v.num : 0;
+}
+
+const char *
+cf_text(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
+{
+  return has_type(cx, loc, v, CF_STRING) ? v.text : "";
+}
+
+ip_addr
+cf_ip(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
+{
+  return has_type(cx, loc, v, CF_IP) ? v.ip : IP_NONE;
+}
+
+/* Numbers are unsigned and wrap at 32 bits. */
+struct cf_value
+cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, int op, struct cf_value a, struct cf_value b)
+{
+  u32 x = cf_int(cx, loc, a), y = cf_int(cx, loc, b);
+  struct cf_value v = { .type = CF_INT };
+
+  switch (op)
+  {
+  case '+':
+    v.num = x + y;
+    break;
+  case '-':
+    v.num = x - y;
+    break;
+  case '*':
+    v.num = x * y;
+    break;
+  case '/':
+    if (!y)
+      cf_error(cx, loc, "Division of %u by zero", x);
+    else
+      v.num = x / y;
+    break;
+  }
+  return v;
+}
+
+struct prefix
+cf_prefix(struct cf_ctx *cx, const struct cf_loc *loc, ip_addr a, u32 len)
+{
+  bool v4 = ip_is_v4(a);
+  struct prefix p = { .addr = a, .len = len };
+
+  if (len > (v4 ? 32 : 128))
+  {
+    cf_error(cx, loc, "Invalid prefix length %u", len);
+    return (struct prefix){ .addr = a };
+  }
+  p.addr = ip_mask(a, len);
+  if (!ip_equal(p.addr, a))
+    cf_error(cx, loc, "Invalid IPv%d prefix %s/%u, maybe you wanted %s", v4 ? 4 : 6, IP_STR(a), len,
+             PREFIX_STR(&p));
+  return p;
+}
+
+/* Keywords are sorted by the generator. */
+int
+cf_keyword_token(const char *word)
+{
+  uint low = 0, high;
+  const struct cf_keyword *table = cf_keywords(&high);
+
+  while (low < high)
+  {
+    uint middle = (low + high) / 2;
+    int order = strcmp(word, table[middle].word);
+
+    if (order == 0)
+      return table[middle].token;
+    if (order < 0)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return 0;
+}
+
+/* The frame of a parse */
+
+static void
+conf_error_fill(struct conf_error *error, const struct cf_ctx *cx)
+{
+  if (cx->where.file)
+    snprintf(error->text, sizeof(error->text), "%s:%d:%d %s", cx->where.file, cx->where.line,
+             cx->where.column, cx->error);
+  else
+    snprintf(error->text, sizeof(error->text), "%s", cx->error);
+  snprintf(error->hint, sizeof(error->hint), "%s", cx->hint);
+}
+
+struct config *
+config_parse(const char *file, struct conf_error *error)
+{
+  pool *p = pool_new(NULL, "Config");
+  struct config *cfg = mb_alloc(p, sizeof(*cfg));
+  struct cf_ctx cx = { .cfg = cfg };
+
+  cfg->pool = p;
+  cfg->lp = cx.lp = lp_new(p);
+  cfg->file = lp_strdup(cfg->lp, file);
+  cfg->loaded = clock_wall();
+  hash_init(&cfg->symbols, p);
+  list_init(&cfg->protos);
+
+  if (!cf_lex_open(&cx, file))
+  {
+    snprintf(error->text, sizeof(error->text), "%s: %s", file, strerror(errno));
+    error->hint[0] = 0;
+    config_free(cfg);
+    return NULL;
+  }
+
+  bool ok = cf_parse_config(&cx);
+
+  cf_lex_close(&cx);
+  if (ok)
+    return cfg;
+  conf_error_fill(error, &cx);
+  config_free(cfg);
+  return NULL;
+}
+
+void
+config_free(struct config *cfg)
+{
+  if (cfg)
+    rfree(cfg->pool);
+}
+
+bool
+config_command(struct config *cfg, struct cli *cli, const char *line, struct conf_error *error)
+{
+  pool *p = pool_new(NULL, "Command");
+  struct cf_ctx cx = { .cfg = cfg, .cli = cli, .lp = lp_new(p) };
+
+  cf_lex_line(&cx, line);
+
+  bool ok = cf_parse_command(&cx);
+
+  cf_lex_close(&cx);
+  if (!ok)
+    conf_error_fill(error, &cx);
+  rfree(p);
+  return ok;
+}

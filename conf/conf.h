@@ -1,0 +1,154 @@
+/*
+ * conf/conf.h: configurations, and what the grammar needs to build them
+ *
+ * A configuration is parsed into a pool of its own, by a thread of its own, and is immutable once committed.
+ * While parsing, the first error wins: it is noted with its place, the rest of the action runs on harmless
+ * values, and the lexer ends the parse. The same grammar parses command lines of the control socket.
+ */
+#ifndef PEREGRINE_CONF_CONF_H
+#define PEREGRINE_CONF_CONF_H
+
+#include "lib/hash.h"
+#include "lib/ip.h"
+#include "sysdep/log.h"
+
+struct cf_loc
+{
+  const char *file; /* NULL in a command line */
+  int line, column; /* from 1 */
+};
+
+/* Values of constants and expressions */
+
+enum cf_type
+{
+  CF_INT,
+  CF_BOOL,
+  CF_STRING,
+  CF_IP,
+  CF_PREFIX
+};
+
+struct cf_value
+{
+  enum cf_type type;
+  union
+  {
+    u32 num;
+    bool truth;
+    const char *text;
+    ip_addr ip;
+    struct prefix prefix;
+  };
+};
+
+/* Symbols: constants and protocols; one name space. */
+
+enum cf_symbol_class
+{
+  CF_UNDEFINED,
+  CF_CONSTANT,
+  CF_PROTOCOL
+};
+
+struct cf_symbol
+{
+  struct hnode hn;
+  const char *name;
+  enum cf_symbol_class class;
+  union
+  {
+    struct cf_value value;
+    void *proto; /* struct proto_config */
+  };
+};
+
+struct config
+{
+  pool *pool;
+  struct linpool *lp;
+  const char *file; /* as given */
+  btime loaded;     /* wall-clock */
+  struct htable symbols;
+  u32 router_id;        /* 0: not given */
+  const char *hostname; /* NULL: the system's */
+  struct log_sink *sinks;
+  uint sink_count;
+  uint debug_protocols; /* default debug flags of protocols (nest/protocol.h) */
+  struct list protos;   /* struct proto_config (nest/protocol.h), in the order of the file */
+};
+
+/* One parse. The grammar's actions see it as `cx`. */
+struct cf_ctx
+{
+  struct config *cfg; /* being built; for a command line the one in force, read only */
+  struct linpool *lp; /* what the parse allocates */
+  void *scanner;
+  int start_token; /* first token handed out: which part of the grammar */
+  int depth;       /* of includes */
+  bool failed;
+  struct cf_loc where;
+  char error[512], hint[256];
+  struct cli *cli; /* command line only */
+  void *proto;     /* the protocol being configured */
+  void *item;      /* and the block inside it */
+};
+
+/*
+ * Parse @file into a new configuration whose pool is a root. On failure NULL, with "file:line:column text" in
+ * @error and perhaps a hint. Reads files; touches nothing else, so any thread may call it.
+ */
+#define CONF_ERROR_SIZE 1024
+struct conf_error
+{
+  char text[CONF_ERROR_SIZE]; /* with its place */
+  char hint[256];             /* empty: none */
+};
+struct config *config_parse(const char *file, struct conf_error *error);
+void config_free(struct config *cfg);
+
+/* Parse and execute one command line. False: @error says what is wrong. */
+bool config_command(struct config *cfg, struct cli *cli, const char *line, struct conf_error *error);
+
+/* Errors. The format gives rule and value; the place is added. */
+void cf_error(struct cf_ctx *cx, const struct cf_loc *loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void cf_hint(struct cf_ctx *cx, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A remark about a configuration that loads all the same; goes to the log. */
+void cf_warn(struct cf_ctx *cx, const struct cf_loc *loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* @value if it lies in the range, else an error and @min. */
+u32 cf_range(struct cf_ctx *cx, const struct cf_loc *loc, const char *what, u32 value, u32 min, u32 max);
+u32 cf_range_us(struct cf_ctx *cx, const struct cf_loc *loc, const char *what, btime us, btime min,
+                btime max);
+
+/* Symbols; cf_symbol_new() complains about a name that is taken. cf_symbol_find() returns NULL for an unknown
+ * one. */
+struct cf_symbol *cf_symbol_find(const struct config *cfg, const char *name);
+struct cf_symbol *cf_symbol_new(struct cf_ctx *cx, const struct cf_loc *loc, const char *name,
+                                enum cf_symbol_class class);
+
+/* Constants and arithmetic for the grammar. */
+struct cf_value cf_constant(struct cf_ctx *cx, const struct cf_loc *loc, const char *name);
+struct cf_value cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, int op, struct cf_value a,
+                          struct cf_value b);
+u32 cf_int(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
+const char *cf_text(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
+ip_addr cf_ip(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
+struct prefix cf_prefix(struct cf_ctx *cx, const struct cf_loc *loc, ip_addr a, u32 len);
+
+/* Between lexer, parser and the functions above. */
+struct cf_keyword
+{
+  const char *word;
+  int token;
+};
+bool cf_lex_open(struct cf_ctx *cx, const char *file);
+void cf_lex_line(struct cf_ctx *cx, const char *line);
+void cf_lex_close(struct cf_ctx *cx);
+const char *cf_lex_text(struct cf_ctx *cx); /* the last token as written */
+const struct cf_keyword *cf_keywords(uint *count);
+int cf_keyword_token(const char *word); /* 0: not a keyword */
+bool cf_parse_config(struct cf_ctx *cx);
+bool cf_parse_command(struct cf_ctx *cx);
+
+#endif
