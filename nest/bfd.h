@@ -1,0 +1,127 @@
+/*
+ * nest/bfd.h: how a protocol asks whether a neighbour is alive, and how a BFD protocol offers to find out.
+ * Main loop only.
+ *
+ * Clients make requests, BFD instances register as providers. A request nobody serves waits and reads as
+ * AdminDown.
+ */
+#ifndef PEREGRINE_NEST_BFD_H
+#define PEREGRINE_NEST_BFD_H
+
+#include "lib/bfd.h"
+#include "nest/neighbor.h"
+
+/* Clients */
+
+struct bfd_peer
+{
+  enum bfd_hop hop;
+  u32 vrf;
+  ip_addr remote, local; /* local: required for multihop, else IP_NONE lets the interface decide */
+  const char *ifname;    /* direct: NULL where the networks of the interfaces decide. Borrowed for the call */
+  bool own_liveness;     /* the client would notice a dead peer without BFD: RFC 5882 sections 3.2 and 4.2 */
+  const char *client;    /* who asks, for people to read. Borrowed for the life of the request */
+};
+
+/* What a client, an interface block or a neighbour line sets; the rest is left to others. */
+enum bfd_option
+{
+  BFD_OPT_MIN_RX = 1,
+  BFD_OPT_MIN_TX = 2,
+  BFD_OPT_IDLE_TX = 4,
+  BFD_OPT_MULTIPLIER = 8,
+  BFD_OPT_PASSIVE = 16,
+};
+struct bfd_options
+{
+  uint set; /* enum bfd_option */
+  u32 min_rx, min_tx, idle_tx;
+  u8 multiplier;
+  bool passive;
+};
+
+/* @params with what @options sets put in. */
+void bfd_options_apply(struct bfd_params *params, const struct bfd_options *options);
+bool bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b);
+
+struct bfd_request;
+typedef void bfd_hook(struct bfd_request *r, const struct bfd_status *st, void *data);
+
+/**
+ * bfd_request_new - ask for a BFD session to @peer
+ * @p: the client's pool; freeing it, or rfree() of the request, withdraws the wish
+ * @options: NULL for the defaults of the interface
+ * @hook: called after each change, never from inside this call; it may free the request
+ *
+ * Equal peers share one session, ordered as doc/bfd.md says. NULL, with a log line, only for a link-local
+ * peer without interface.
+ */
+struct bfd_request *bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *options,
+                                    bfd_hook *hook, void *data);
+/* Other options for a request; the session goes on. */
+void bfd_request_change(struct bfd_request *r, const struct bfd_options *options);
+struct bfd_status bfd_request_status(const struct bfd_request *r);
+
+/* Providers */
+
+struct bfd_provider
+{
+  struct resource r;
+  struct node n;
+  const char *name;
+  struct list requests; /* struct bfd_request.n */
+  const struct bfd_provider_ops *ops;
+  void *data;
+};
+
+struct bfd_provider_ops
+{
+  bool (*accepts)(struct bfd_provider *pv, const struct bfd_request *r);
+  /* A request came, its options or its path changed, or it goes. */
+  void (*serve)(struct bfd_provider *pv, struct bfd_request *r);
+  void (*change)(struct bfd_provider *pv, struct bfd_request *r);
+  void (*withdraw)(struct bfd_provider *pv, struct bfd_request *r);
+};
+
+/* Visible to providers, which write only `session` and `sn`. */
+struct bfd_request
+{
+  struct resource r;
+  struct node n; /* among the requests of its provider, or the waiting ones */
+  enum bfd_hop hop;
+  u32 vrf;
+  ip_addr remote;
+  bool own_liveness;
+  const char *client;
+  struct bfd_options options;
+  u64 age;                       /* smaller is older */
+  struct neighbor *nb;           /* direct: where the peer is */
+  ip_addr local;                 /* multihop */
+  struct bfd_provider *provider; /* NULL: it waits */
+  void *session;                 /* the provider's */
+  struct node sn;                /* among the requests of that session */
+  struct bfd_status status;
+  bool was_up;    /* as the client knows it: what was never Up cannot fail */
+  bool left_up;   /* since the client was last told */
+  struct node dn; /* among those whose clients are to be told */
+  bfd_hook *hook;
+  void *data;
+};
+
+/* A resource; freeing it makes its requests wait. Waiting requests are offered to a new provider. */
+struct bfd_provider *bfd_provider_new(pool *p, const char *name, const struct bfd_provider_ops *ops,
+                                      void *data);
+
+/* Offer everything again: what the provider accepts may have changed. */
+void bfd_provider_again(struct bfd_provider *pv);
+
+/*
+ * The state of the session behind a request, as a note or a look at it tells; @left_up: it was Up in between
+ * and left. The client's hook is called from the loop, soon, and before anything of lower priority.
+ */
+void bfd_request_update(struct bfd_request *r, const struct bfd_status *st, bool left_up);
+
+const struct list *bfd_waiting(void); /* requests without a provider */
+void bfd_init(pool *p, struct loop *l);
+
+#endif

@@ -1,0 +1,366 @@
+/*
+ * nest/cli.c: see cli.h
+ *
+ * Input is queued within a bound: with the buffer full nothing more is read until a command is done, and only
+ * a single line longer than the buffer is an error. A client that closes its sending half still gets its
+ * replies.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "nest/cli.h"
+#include "sysdep/socket.h"
+
+#define CLI_INPUT (64 << 10)
+#define CLI_ROOM (64 << 10) /* output waiting to be read above which listings pause */
+#define CLI_COMMANDS_A_ROUND 16
+
+struct cli
+{
+  struct resource r;
+  pool *pool;    /* of the session */
+  pool *command; /* of the command that runs now */
+  struct fd_watch *watch;
+  struct work *work;
+  struct config *(*get_config)(void);
+  char *in;
+  size_t in_len, in_scanned;
+  char *out;
+  size_t out_pos, out_len, out_size;
+  uint last_code;  /* of the reply being written; 0: none yet */
+  bool busy;       /* a reply is not finished */
+  bool restricted; /* read only */
+  bool skipping;   /* the rest of a line that was too long */
+  bool eof, closing;
+  void (*room_hook)(struct cli *c, void *data);
+  void *room_data;
+};
+
+/* Output */
+
+static void
+out_append(struct cli *c, const char *text, size_t len)
+{
+  if (c->out_pos && c->out_pos == c->out_len)
+    c->out_pos = c->out_len = 0;
+  if (c->out_len + len > c->out_size)
+  {
+    c->out_size = MAX(2 * c->out_size, c->out_len + len + 4096);
+    c->out = mb_realloc(c->pool, c->out, c->out_size);
+  }
+  memcpy(c->out + c->out_len, text, len);
+  c->out_len += len;
+}
+
+static void
+out_line(struct cli *c, const char *head, const char *fmt, va_list args)
+{
+  char buf[1024], *text = buf;
+  va_list again;
+
+  va_copy(again, args);
+
+  int len = vsnprintf(buf, sizeof(buf), fmt, args);
+
+  if (len >= (int) sizeof(buf))
+  {
+    text = mb_alloc(c->pool, len + 1);
+    vsnprintf(text, len + 1, fmt, again);
+  }
+  va_end(again);
+  out_append(c, head, strlen(head));
+  out_append(c, text, len);
+  out_append(c, "\n", 1);
+  if (text != buf)
+    mb_free(text);
+  work_schedule(c->work);
+}
+
+void
+cli_line(struct cli *c, uint code, const char *fmt, ...)
+{
+  char head[16] = " ";
+  va_list args;
+
+  /* The code stands where it differs from the line before. */
+  if (code != c->last_code)
+    snprintf(head, sizeof(head), "%04u-", code);
+  c->last_code = code;
+  va_start(args, fmt);
+  out_line(c, head, fmt, args);
+  va_end(args);
+}
+
+void
+cli_end(struct cli *c, uint code, const char *fmt, ...)
+{
+  char head[16];
+  va_list args;
+
+  snprintf(head, sizeof(head), "%04u ", code);
+  va_start(args, fmt);
+  out_line(c, head, fmt, args);
+  va_end(args);
+  c->last_code = 0;
+  c->busy = false;
+  c->room_hook = NULL;
+  rfree(c->command);
+  c->command = NULL;
+}
+
+pool *
+cli_pool(struct cli *c)
+{
+  if (!c->command)
+    c->command = pool_new(c->pool, "Command");
+  return c->command;
+}
+
+void
+cli_when_room(struct cli *c, void (*hook)(struct cli *c, void *data), void *data)
+{
+  c->room_hook = hook;
+  c->room_data = data;
+  work_schedule(c->work);
+}
+
+bool
+cli_privileged(struct cli *c)
+{
+  if (c->restricted)
+    cli_end(c, 8007, "Access denied");
+  return !c->restricted;
+}
+
+void
+cli_restrict(struct cli *c)
+{
+  c->restricted = true;
+  cli_end(c, 16, "Access restricted");
+}
+
+void
+cli_close(struct cli *c)
+{
+  c->closing = true;
+}
+
+/* Commands */
+
+static void
+run_command(struct cli *c, char *line)
+{
+  struct conf_error error;
+  size_t len = strlen(line);
+
+  if (len && line[len - 1] == '\r')
+    line[len - 1] = 0;
+  c->busy = true;
+  if (!config_command(c->get_config(), c, line, &error))
+    cli_end(c, 9001, "%s", error.text);
+}
+
+/* The next complete line of the input as a string, or NULL. What follows it moves up. */
+static char *
+take_line(struct cli *c)
+{
+  char *end = memchr(c->in + c->in_scanned, '\n', c->in_len - c->in_scanned);
+
+  if (!end && c->eof && c->in_len && !c->skipping)
+    end = c->in + c->in_len; /* the last line may lack its newline */
+  if (!end)
+  {
+    c->in_scanned = c->in_len;
+    return NULL;
+  }
+
+  size_t used = MIN((size_t) (end - c->in) + 1, c->in_len);
+  char *line = mb_alloc(c->pool, end - c->in + 1);
+
+  memcpy(line, c->in, end - c->in);
+  memmove(c->in, c->in + used, c->in_len - used);
+  c->in_len -= used;
+  c->in_scanned = 0;
+  return line;
+}
+
+/* A line longer than the buffer: say so once, and drop it up to its end. */
+static void
+input_overflow(struct cli *c)
+{
+  if (!c->skipping)
+    cli_end(c, 9000, "Command too long");
+  c->skipping = true;
+  c->in_len = c->in_scanned = 0;
+}
+
+/* Run what is there; false when nothing more can be run now. */
+static bool
+run_next(struct cli *c)
+{
+  char *line = take_line(c);
+
+  if (!line)
+  {
+    if (c->in_len == CLI_INPUT)
+      input_overflow(c);
+    return false;
+  }
+  if (!c->skipping)
+    run_command(c, line);
+  c->skipping = false;
+  mb_free(line);
+  return true;
+}
+
+/* Session */
+
+static void
+cli_resource_free(struct resource *r)
+{
+  rfree(((struct cli *) r)->pool);
+}
+
+static const struct resource_class cli_class = { "Control session", sizeof(struct cli), cli_resource_free };
+
+static bool
+cli_flush(struct cli *c)
+{
+  while (c->out_pos < c->out_len)
+  {
+    ssize_t n = send(c->watch->fd, c->out + c->out_pos, c->out_len - c->out_pos, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n < 0)
+      return errno == EAGAIN || errno == EINTR;
+    c->out_pos += n;
+  }
+  return true;
+}
+
+static bool
+cli_read(struct cli *c)
+{
+  ssize_t n = recv(c->watch->fd, c->in + c->in_len, CLI_INPUT - c->in_len, MSG_DONTWAIT);
+
+  if (n < 0)
+    return errno == EAGAIN || errno == EINTR;
+  c->eof = n == 0;
+  c->in_len += n;
+  return true;
+}
+
+static void
+cli_update_events(struct cli *c)
+{
+  bool reading = !c->eof && c->in_len < CLI_INPUT;
+  bool writing = c->out_pos < c->out_len;
+
+  fd_watch_events(c->watch, (reading ? FD_READ : 0) | (writing ? FD_WRITE : 0));
+}
+
+/* Everything a session can do now. True: call again, there is more and others should have their turn. */
+static bool
+cli_work(struct work *w UNUSED, void *data)
+{
+  struct cli *c = data;
+  uint done = 0;
+
+  while (!c->busy && !c->closing && done < CLI_COMMANDS_A_ROUND && run_next(c))
+    done++;
+  if (!cli_flush(c))
+  {
+    rfree(c);
+    return false;
+  }
+  if (c->room_hook && c->out_len - c->out_pos < CLI_ROOM)
+  {
+    void (*hook)(struct cli *, void *) = c->room_hook;
+
+    c->room_hook = NULL;
+    hook(c, c->room_data);
+  }
+  if (c->out_pos == c->out_len && !c->busy && (c->closing || (c->eof && !c->in_len)))
+  {
+    rfree(c);
+    return false;
+  }
+  cli_update_events(c);
+  return done == CLI_COMMANDS_A_ROUND;
+}
+
+static void
+cli_ready(struct fd_watch *w UNUSED, uint ready, void *data)
+{
+  struct cli *c = data;
+
+  /* Readable although we did not ask: the client hung up for good. */
+  bool gone = (ready & FD_READ) && !(c->watch->events & FD_READ);
+
+  if (gone || ((ready & FD_READ) && !cli_read(c)))
+    rfree(c);
+  else
+    work_schedule(c->work);
+}
+
+struct cli_server
+{
+  pool *pool;
+  struct loop *loop;
+  struct config *(*get_config)(void);
+};
+
+static void
+cli_new(struct cli_server *server, int fd)
+{
+  struct cli *c = res_new(server->pool, &cli_class);
+
+  c->pool = pool_new(NULL, "Control session");
+  c->get_config = server->get_config;
+  c->in = mb_alloc(c->pool, CLI_INPUT);
+  c->watch = fd_watch_new(c->pool, server->loop, fd, FD_READ, LOOP_CLI, cli_ready, c);
+  c->work = work_new(c->pool, server->loop, LOOP_CLI, cli_work, c);
+  cli_end(c, 1, "BIRD " BIRD_VERSION " ready.");
+}
+
+static void
+server_ready(struct fd_watch *w, uint ready UNUSED, void *data)
+{
+  int fd = control_accept(w->fd);
+
+  if (fd >= 0)
+    cli_new(data, fd);
+}
+
+int
+cli_listen(pool *p, struct loop *l, const char *path, struct config *(*get_config)(void) )
+{
+  int fd = control_listen_open(path);
+
+  if (fd < 0)
+    return fd;
+
+  struct cli_server *server = mb_alloc(p, sizeof(*server));
+
+  *server = (struct cli_server){ .pool = p, .loop = l, .get_config = get_config };
+  fd_watch_new(p, l, fd, FD_READ, LOOP_CLI, server_ready, server);
+  return 0;
+}
+
+/* Commands for the clients */
+
+#define COMMAND(words, args, help) { words, args, help },
+static const struct cli_command commands[] = {
+#include "commands-list.h"
+};
+#undef COMMAND
+
+const struct cli_command *
+cli_commands(uint *count)
+{
+  *count = ARRAY_SIZE(commands);
+  return commands;
+}

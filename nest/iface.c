@@ -1,0 +1,359 @@
+/* nest/iface.c: see iface.h */
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nest/iface.h"
+
+struct iface_watch
+{
+  struct resource r;
+  struct node n;
+  void (*hook)(const struct iface *i, void *data);
+  void *data;
+};
+
+static struct
+{
+  pool *pool;
+  struct list ifaces;
+  struct list watches;
+} ifs;
+
+void
+iface_init(pool *p, struct loop *l UNUSED)
+{
+  ifs.pool = p;
+  list_init(&ifs.ifaces);
+  list_init(&ifs.watches);
+}
+
+const struct list *
+iface_list(void)
+{
+  return &ifs.ifaces;
+}
+
+struct iface *
+iface_find(const char *name)
+{
+  struct iface *i;
+
+  LIST_WALK (i, &ifs.ifaces, n)
+    if (strcmp(i->name, name) == 0)
+      return i;
+  return NULL;
+}
+
+static struct iface *
+iface_by_index(uint index)
+{
+  struct iface *i;
+
+  LIST_WALK (i, &ifs.ifaces, n)
+    if (i->present && i->index == index)
+      return i;
+  return NULL;
+}
+
+bool
+iface_usable(const struct iface *i)
+{
+  return i && i->present && i->up && i->link;
+}
+
+/* Addresses */
+
+const struct iface_addr *
+iface_addr_find(const struct iface *i, ip_addr ip)
+{
+  struct iface_addr *a;
+
+  LIST_WALK (a, &i->addrs, n)
+    if (ip_equal(a->ip, ip))
+      return a;
+  return NULL;
+}
+
+static bool
+same_family(ip_addr a, ip_addr b)
+{
+  return ip_is_v4(a) == ip_is_v4(b);
+}
+
+/* Does @remote live in the network of @a? A link-local one lives on every link. */
+static bool
+addr_reaches(const struct iface_addr *a, ip_addr remote)
+{
+  if (!ip_is_none(a->peer))
+    return ip_equal(a->peer, remote);
+  return prefix_contains(&a->prefix, remote);
+}
+
+/* The better of two usable addresses: longer network, then not on its way out, then primary. */
+static const struct iface_addr *
+addr_better(const struct iface_addr *a, const struct iface_addr *b)
+{
+  if (!a)
+    return b;
+  if (a->prefix.len != b->prefix.len)
+    return a->prefix.len > b->prefix.len ? a : b;
+  if (a->deprecated != b->deprecated)
+    return a->deprecated ? b : a;
+  return a->secondary && !b->secondary ? b : a;
+}
+
+const struct iface_addr *
+iface_local_for(const struct iface *i, ip_addr remote, bool any)
+{
+  const struct iface_addr *best = NULL, *fallback = NULL;
+  struct iface_addr *a;
+
+  LIST_WALK (a, &i->addrs, n)
+  {
+    if (a->tentative || !same_family(a->ip, remote) || ip_is_link_local(a->ip) != ip_is_link_local(remote))
+      continue;
+    if (addr_reaches(a, remote))
+      best = addr_better(best, a);
+    else if (!fallback || (fallback->deprecated && !a->deprecated))
+      fallback = a;
+  }
+  return best || !any ? best : fallback;
+}
+
+static bool
+ip_on_host(ip_addr ip, bool usable)
+{
+  struct iface *i;
+
+  LIST_WALK (i, &ifs.ifaces, n)
+  {
+    const struct iface_addr *a = i->present && (i->up || !usable) ? iface_addr_find(i, ip) : NULL;
+
+    if (a && !(usable && a->tentative))
+      return true;
+  }
+  return false;
+}
+
+bool
+iface_ip_usable(ip_addr ip)
+{
+  return ip_on_host(ip, true);
+}
+
+bool
+iface_ip_ours(ip_addr ip)
+{
+  return ip_on_host(ip, false);
+}
+
+u32
+iface_router_id(void)
+{
+  u32 lowest = 0;
+  struct iface *i;
+  struct iface_addr *a;
+
+  LIST_WALK (i, &ifs.ifaces, n)
+    LIST_WALK (a, &i->addrs, n)
+      if (i->present && !i->loopback && ip_is_v4(a->ip) && (!lowest || ip_to_u32(a->ip) < lowest))
+        lowest = ip_to_u32(a->ip);
+  return lowest;
+}
+
+/* Watches */
+
+static void
+watch_free(struct resource *r)
+{
+  list_remove(&((struct iface_watch *) r)->n);
+}
+
+static const struct resource_class watch_class = { "Interface watch", sizeof(struct iface_watch),
+                                                   watch_free };
+
+struct iface_watch *
+iface_watch_new(pool *p, void (*hook)(const struct iface *i, void *data), void *data)
+{
+  struct iface_watch *w = res_new(p, &watch_class);
+
+  w->hook = hook;
+  w->data = data;
+  list_add_tail(&ifs.watches, &w->n);
+  return w;
+}
+
+static void
+iface_changed(const struct iface *i)
+{
+  struct iface_watch *w;
+
+  LIST_WALK_SAFE (w, &ifs.watches, n)
+    w->hook(i, w->data);
+}
+
+/* From the kernel */
+
+static struct iface *
+iface_new(const char *name)
+{
+  struct iface *i = mb_alloc(ifs.pool, sizeof(*i));
+
+  snprintf(i->name, sizeof(i->name), "%s", name);
+  list_init(&i->addrs);
+  list_add_tail(&ifs.ifaces, &i->n);
+  return i;
+}
+
+static void
+addr_drop(struct iface_addr *a)
+{
+  list_remove(&a->n);
+  mb_free(a);
+}
+
+static void
+iface_gone(struct iface *i)
+{
+  struct iface_addr *a;
+
+  if (!i->present)
+    return;
+  i->present = i->up = i->link = false;
+  LIST_WALK_SAFE (a, &i->addrs, n)
+    addr_drop(a);
+  iface_changed(i);
+}
+
+static bool
+iface_same(const struct iface *i, const struct nl_link *l)
+{
+  return i->present && i->up == l->up && i->link == l->carrier && i->mtu == l->mtu &&
+         i->master == l->master && i->broadcast == l->broadcast && i->multicast == l->multicast &&
+         i->point_to_point == l->point_to_point && i->loopback == l->loopback;
+}
+
+static void
+link_hook(void *data UNUSED, const struct nl_link *l, bool gone)
+{
+  struct iface *old = iface_by_index(l->index);
+  struct iface *i = iface_find(l->name);
+
+  /* Renamed, or the index belongs to something else by now. */
+  if (old && old != i)
+    iface_gone(old);
+  if (i && i->index != l->index)
+    iface_gone(i);
+  if (gone)
+  {
+    if (i)
+      iface_gone(i);
+    return;
+  }
+
+  if (!i)
+    i = iface_new(l->name);
+  i->seen = true;
+  if (iface_same(i, l))
+    return;
+  i->present = true;
+  i->index = l->index;
+  i->up = l->up;
+  i->link = l->carrier;
+  i->mtu = l->mtu;
+  i->master = l->master;
+  i->broadcast = l->broadcast;
+  i->multicast = l->multicast;
+  i->point_to_point = l->point_to_point;
+  i->loopback = l->loopback;
+  iface_changed(i);
+}
+
+static bool
+addr_same(const struct iface_addr *a, const struct nl_addr *n)
+{
+  return a->prefix.len == n->prefix.len && ip_equal(a->peer, n->peer) && a->scope == n->scope &&
+         a->tentative == n->tentative && a->deprecated == n->deprecated && a->secondary == n->secondary;
+}
+
+static void
+addr_hook(void *data UNUSED, const struct nl_addr *n, bool gone)
+{
+  struct iface *i = iface_by_index(n->ifindex);
+  struct iface_addr *a = i ? (struct iface_addr *) iface_addr_find(i, n->prefix.addr) : NULL;
+
+  if (!i || (gone && !a))
+    return;
+  if (gone)
+    addr_drop(a);
+  else
+  {
+    bool fresh = !a;
+
+    if (fresh)
+    {
+      a = mb_alloc(ifs.pool, sizeof(*a));
+      a->ip = n->prefix.addr;
+      list_add_tail(&i->addrs, &a->n);
+    }
+    a->seen = true;
+    if (!fresh && addr_same(a, n))
+      return;
+    a->prefix = (struct prefix){ ip_mask(n->prefix.addr, n->prefix.len), n->prefix.len };
+    a->peer = n->peer;
+    a->scope = n->scope;
+    a->tentative = n->tentative;
+    a->deprecated = n->deprecated;
+    a->secondary = n->secondary;
+  }
+  iface_changed(i);
+}
+
+static void
+scan_begin(void *data UNUSED)
+{
+  struct iface *i;
+  struct iface_addr *a;
+
+  LIST_WALK (i, &ifs.ifaces, n)
+  {
+    i->seen = false;
+    LIST_WALK (a, &i->addrs, n)
+      a->seen = false;
+  }
+}
+
+/* What the scan did not find has gone. */
+static void
+scan_end(void *data UNUSED)
+{
+  struct iface *i;
+  struct iface_addr *a;
+
+  LIST_WALK (i, &ifs.ifaces, n)
+  {
+    bool lost = false;
+
+    if (!i->seen)
+    {
+      iface_gone(i);
+      continue;
+    }
+    LIST_WALK_SAFE (a, &i->addrs, n)
+      if (!a->seen)
+      {
+        addr_drop(a);
+        lost = true;
+      }
+    if (lost)
+      iface_changed(i);
+  }
+}
+
+const struct nl_hooks iface_nl_hooks = {
+  .scan_begin = scan_begin,
+  .scan_end = scan_end,
+  .link = link_hook,
+  .addr = addr_hook,
+};

@@ -1,0 +1,65 @@
+/*
+ * nest/iface.h: interfaces and their addresses. Main loop only.
+ *
+ * The device protocol feeds this from the kernel. An interface object, once made, stays for the life of the
+ * daemon and keeps its name; while the kernel has no such interface it is not `present`. A renamed interface
+ * is one that goes and another that comes.
+ */
+#ifndef PEREGRINE_NEST_IFACE_H
+#define PEREGRINE_NEST_IFACE_H
+
+#include "lib/ip.h"
+#include "sysdep/loop.h"
+#include "sysdep/netlink.h"
+
+struct iface_addr
+{
+  struct node n;
+  ip_addr ip;
+  struct prefix prefix; /* its network */
+  ip_addr peer;         /* other end of a point-to-point address, or IP_NONE */
+  u8 scope;
+  bool tentative, deprecated, secondary;
+  bool seen; /* during a scan */
+};
+
+struct iface
+{
+  struct node n;
+  char name[16];
+  bool present, up, link; /* link: carrier */
+  bool broadcast, multicast, point_to_point, loopback;
+  uint index, mtu, master;
+  struct list addrs; /* struct iface_addr */
+  bool seen;
+};
+
+void iface_init(pool *p, struct loop *l);
+const struct list *iface_list(void);        /* struct iface, present or not */
+struct iface *iface_find(const char *name); /* NULL: never seen */
+
+/* Able to carry packets: present, up, with carrier. */
+bool iface_usable(const struct iface *i);
+
+/*
+ * Which of our addresses to use towards @remote on @i: one whose network has it, else, if @any, the first fit
+ * one of its family. NULL when there is none yet.
+ */
+const struct iface_addr *iface_local_for(const struct iface *i, ip_addr remote, bool any);
+const struct iface_addr *iface_addr_find(const struct iface *i, ip_addr ip);
+
+/* Is @ip an address of this host that can be used now? */
+bool iface_ip_usable(ip_addr ip);
+bool iface_ip_ours(ip_addr ip);
+
+/* The lowest IPv4 address not on a loopback interface, 0 when there is none. */
+u32 iface_router_id(void);
+
+/* Told of every change, after it; the hook may free its watch. A resource. */
+struct iface_watch;
+struct iface_watch *iface_watch_new(pool *p, void (*hook)(const struct iface *i, void *data), void *data);
+
+/* What netlink calls. */
+extern const struct nl_hooks iface_nl_hooks;
+
+#endif

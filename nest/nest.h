@@ -1,0 +1,67 @@
+/*
+ * nest/nest.h: the daemon's own commands, and the life cycle of its configuration. Main loop only.
+ */
+#ifndef PEREGRINE_NEST_NEST_H
+#define PEREGRINE_NEST_NEST_H
+
+#include "nest/iface.h"
+#include "nest/protocol.h"
+
+/* Interface patterns */
+
+struct iface_pattern
+{
+  struct iface_pattern *next;
+  const char *mask; /* shell glob */
+  bool positive;
+};
+bool iface_pattern_match(const struct iface_pattern *first, const char *name);
+
+/* Configuration: parsed by a thread of its own, applied in slices, the one before kept for undo. */
+
+#define UNDO_TIMEOUT_DEFAULT 300 /* seconds */
+
+struct reconfig_hooks
+{
+  /* Make the settings that belong to no protocol follow @cfg. */
+  void (*globals)(const struct config *cfg);
+};
+
+/* @cfg: the first configuration, already parsed. It and all later ones are owned here. */
+void reconfig_init(pool *p, struct loop *l, struct config *cfg, const struct reconfig_hooks *hooks);
+struct config *reconfig_current(void);
+/* Read the file again, as SIGHUP asks; the outcome goes to the log. */
+void reconfig_reload(void);
+/* Stop the thread; nothing is reloaded any more. */
+void reconfig_stop(void);
+void reconfig_free(void); /* all configurations; nothing uses them any more */
+
+/* The daemon */
+
+struct daemon_info
+{
+  btime booted;                              /* wall clock */
+  const struct loop_slices *(*slices)(void); /* of the main loop */
+  void (*shutdown)(void);
+};
+void nest_init(const struct daemon_info *info);
+
+/* Commands, as the grammar calls them. */
+
+void cmd_show_status(struct cli *c);
+void cmd_show_interfaces(struct cli *c);
+void cmd_show_interfaces_summary(struct cli *c);
+void cmd_proto(struct cli *c, const struct proto_pattern *which, enum proto_action action,
+               const char *message, uint debug);
+void cmd_configure(struct cli *c, const char *file, uint timeout);
+void cmd_configure_check(struct cli *c, const char *file);
+void cmd_configure_confirm(struct cli *c);
+void cmd_configure_undo(struct cli *c);
+void cmd_configure_status(struct cli *c);
+void cmd_down(struct cli *c);
+void cmd_help(struct cli *c);
+void cmd_quit(struct cli *c);
+/* Last line of `show status`. */
+const char *reconfig_state(void);
+
+#endif
