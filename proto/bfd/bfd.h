@@ -1,0 +1,155 @@
+/*
+ * proto/bfd/bfd.h: private to the BFD protocol module, main-loop side
+ *
+ * proto.c starts and stops an instance, provider.c turns requests into sessions of its engine, show.c prints
+ * them.
+ */
+#ifndef PEREGRINE_BFD_H
+#define PEREGRINE_BFD_H
+
+#include "lib/hash.h"
+#include "nest/bfd.h"
+#include "nest/nest.h"
+#include "proto/bfd/engine.h"
+
+/* Configuration */
+
+#define BFD_KINDS 4 /* hop type and family */
+#define BFD_KIND(hop, v6) ((hop) *2u + (v6))
+
+struct bfd_iface_config
+{
+  struct node n;
+  struct iface_pattern *pattern;
+  struct bfd_options options;
+};
+
+struct bfd_neighbor_config
+{
+  struct node n;
+  struct hnode by_remote; /* while the configuration is checked */
+  struct cf_loc loc;
+  ip_addr remote, local;
+  const char *ifname; /* empty: not given */
+  bool multihop;
+  struct bfd_options options;
+};
+
+struct bfd_config
+{
+  struct proto_config p;
+  struct list ifaces; /* struct bfd_iface_config; the first match counts */
+  struct bfd_options multihop;
+  struct list neighbors; /* struct bfd_neighbor_config */
+  uint accept;           /* bits 1 << BFD_KIND; 0: not given, so all */
+  bool strict_bind;
+  bool zero_checksum; /* zero udp6 checksum rx */
+};
+
+/* An instance */
+
+struct bfd_listener
+{
+  struct node n;
+  u64 id; /* the engine's; 0: not open */
+  enum bfd_hop hop;
+  bool v6;
+  ip_addr local;   /* strict bind; else IP_NONE */
+  uint users;      /* strict bind: sessions with that address */
+  char error[160]; /* why it is not open */
+};
+
+/* A request made for a `neighbor` line. */
+struct bfd_wish
+{
+  struct hnode by_remote;
+  struct node n; /* those the newest configuration has named last stand at the end */
+  uint generation;
+  struct bfd_neighbor_config cf; /* what the line says; a copy, for configurations come and go */
+  char ifname[BFD_IFNAME_SIZE];
+  struct bfd_request *request;
+};
+
+struct bfd_proto
+{
+  struct proto p;
+  struct bfd_provider *provider;
+  struct htable by_key, by_id;       /* struct bfd_shared */
+  struct list direct, multihop, due; /* the same; due: to be compared with what is wanted */
+  struct work *sync;
+  u64 next_id;
+  struct list listeners;
+  struct timer *listen_retry;
+  struct log_limit flap_limit;
+  /* neighbour lines */
+  struct htable wishes;
+  struct list wish_list;
+  struct work *wish_work;
+  struct node *wish_cursor; /* next line to look at */
+  uint wish_generation;
+  /* the engine and its thread */
+  pool *engine_pool;
+  struct loop *engine_loop;
+  struct mailbox *commands; /* the engine's */
+  struct mailbox *replies;  /* ours */
+  struct thread *thread;
+  struct list queries; /* `show` commands that wait for snapshots */
+  u64 next_query;
+};
+
+/* What several requests share. */
+struct bfd_shared
+{
+  struct node n;
+  struct hnode by_key, by_id;
+  u64 id; /* 0: the engine does not know it, because it has never had a path */
+  struct bfd_key key;
+  struct list requests; /* struct bfd_request.sn */
+  struct bfd_path path;
+  struct bfd_params params;      /* both as last told to the engine */
+  struct bfd_listener *listener; /* strict bind */
+  struct bfd_status status;
+  const char *waits_for; /* NULL: nothing */
+};
+
+extern const struct proto_class proto_bfd;
+
+/* proto.c */
+void bfd_post(struct bfd_proto *p, struct bfd_msg *m); /* to the engine */
+
+/* provider.c */
+void bfd_provide_start(struct bfd_proto *p);
+void bfd_provide_stop(struct bfd_proto *p);
+void bfd_provide_again(struct bfd_proto *p); /* what is wanted may have changed everywhere */
+void bfd_note_received(struct bfd_proto *p, const struct bfd_note *note);
+struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
+
+/* wish.c */
+void bfd_wishes_start(struct bfd_proto *p);
+void bfd_wishes_follow(struct bfd_proto *p); /* the lines of the present configuration, in slices */
+void bfd_wishes_stop(struct bfd_proto *p);
+void bfd_neighbors_check(struct bfd_config *cf, struct cf_ctx *cx);
+
+/* listen.c */
+void bfd_listen_start(struct bfd_proto *p);
+void bfd_listen_follow(struct bfd_proto *p); /* what is accepted may have changed */
+struct bfd_listener *bfd_listen_local(struct bfd_proto *p, enum bfd_hop hop, ip_addr local);
+void bfd_listen_release(struct bfd_proto *p, struct bfd_listener *l);
+/* Why packets of a session of this kind cannot be received, or NULL. */
+const char *bfd_listen_problem(const struct bfd_proto *p, const struct bfd_shared *s);
+bool bfd_accepts_kind(const struct bfd_config *cf, enum bfd_hop hop, bool v6);
+
+/* show.c */
+struct bfd_filter
+{
+  const char *name; /* of the instance; NULL: all */
+  bool v4, v6, direct, multihop, all;
+  bool has_prefix;
+  struct prefix prefix;
+  const char *ifname;
+};
+void bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f);
+void bfd_snapshot_received(struct bfd_proto *p, const struct bfd_snapshot *snap);
+void bfd_queries_abort(struct bfd_proto *p);
+
+#endif

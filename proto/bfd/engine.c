@@ -1,0 +1,625 @@
+/*
+ * proto/bfd/engine.c: sessions, their timers and tables; commands in, notes out. See engine.h.
+ *
+ * One function, engine_tick(), does the work, whether a packet, the timer or a command woke the loop: read
+ * the sockets, then handle what is due, then set the timer. So silence is judged only after everything that
+ * arrived in time has been read.
+ */
+#include <string.h>
+
+#include "proto/bfd/engine_impl.h"
+#include "proto/bfd/timing.h"
+#include "sysdep/clock.h"
+
+#define EXIT_LINGER BT_S(2)
+#define EXIT_PACKETS 3
+#define FIRST_SPREAD 8 /* a new session sends first within this fraction of its interval */
+
+/* Tables */
+
+u32
+engine_peer_hash(enum bfd_hop hop, uint ifindex, ip_addr local, ip_addr remote)
+{
+  u64 where = hop == BFD_DIRECT ? ifindex : (u64) ip_hash(local) << 1 | 1;
+
+  return hash_u64((u64) ip_hash(remote) << 32 ^ where);
+}
+
+u32
+engine_link_hash(uint ifindex, bool v6)
+{
+  return hash_u64((u64) ifindex << 1 | v6);
+}
+
+static bool
+by_link_wanted(const struct engine_session *s)
+{
+  return s->key.hop == BFD_DIRECT && s->path.usable && s->path.point_to_point;
+}
+
+static void
+index_path(struct bfd_engine *e, struct engine_session *s)
+{
+  if (s->path.usable)
+    hash_add(&e->by_peer, &s->by_peer,
+             engine_peer_hash(s->key.hop, s->path.ifindex, s->path.local, s->key.remote));
+  if (by_link_wanted(s))
+    hash_add(&e->by_link, &s->by_link, engine_link_hash(s->path.ifindex, !ip_is_v4(s->key.remote)));
+}
+
+static void
+unindex_path(struct bfd_engine *e, struct engine_session *s)
+{
+  if (s->path.usable)
+    hash_remove(&e->by_peer, &s->by_peer);
+  if (by_link_wanted(s))
+    hash_remove(&e->by_link, &s->by_link);
+}
+
+static struct engine_session *
+find_by_id(const struct bfd_engine *e, u64 id)
+{
+  for (struct hnode *n = hash_first(&e->by_id, hash_u64(id)); n; n = hash_again(n))
+  {
+    struct engine_session *s = SKIP_BACK(struct engine_session, by_id, n);
+
+    if (s->id == id)
+      return s;
+  }
+  return NULL;
+}
+
+static void
+slot_take(struct bfd_engine *e, struct engine_session *s)
+{
+  uint slot = 0;
+
+  if (e->session_count < e->slots_end)
+    while (e->slots[slot])
+      slot++;
+  else
+    slot = e->slots_end++;
+  if (e->slots_end > e->slots_size)
+  {
+    e->slots_size = MAX(e->slots_size * 2, 64u);
+    e->slots = mb_realloc(e->pool, e->slots, e->slots_size * sizeof(*e->slots));
+  }
+  e->slots[slot] = s;
+  s->slot = slot;
+  e->session_count++;
+}
+
+static void
+slot_drop(struct bfd_engine *e, struct engine_session *s)
+{
+  e->slots[s->slot] = NULL;
+  e->session_count--;
+  while (e->slots_end && !e->slots[e->slots_end - 1])
+    e->slots_end--;
+}
+
+/* Unique, and not to be guessed from other ones. */
+static u32
+new_discriminator(struct bfd_engine *e)
+{
+  for (;;)
+  {
+    u32 disc = random_seed();
+    bool taken = disc == 0;
+
+    for (struct hnode *n = hash_first(&e->by_disc, hash_u64(disc)); n; n = hash_again(n))
+      taken |= SKIP_BACK(struct engine_session, by_disc, n)->v.local_disc == disc;
+    if (!taken)
+      return disc;
+  }
+}
+
+/* Notes */
+
+static void
+session_note(struct bfd_engine *e, struct engine_session *s)
+{
+  struct bfd_note *note = s->note;
+
+  if (s->leaving)
+    return;
+  s->note_due = !note;
+  if (!note)
+    return;
+
+  note->id = s->id;
+  note->status = (struct bfd_status){
+    .state = s->v.state,
+    .diag = s->v.diag,
+    .remote_state = s->v.remote_state,
+    .failed = s->failed,
+  };
+  note->left_up = s->left_up;
+  s->failed = s->left_up = false;
+  s->note = NULL;
+  e->deliver(&note->msg.m, e->deliver_data);
+}
+
+static void
+note_came_back(struct bfd_engine *e, struct bfd_note *note)
+{
+  struct engine_session *s = find_by_id(e, note->id);
+
+  if (!s || s->note)
+  {
+    msg_free(note);
+    return;
+  }
+  s->note = note;
+  if (s->note_due)
+    session_note(e, s);
+}
+
+/* Ups and downs, and whether leaving Up was a failure (RFC 5882 4.2: an administrative end is none). */
+static void
+account_state(struct engine_session *s, u8 before)
+{
+  u8 state = s->v.state;
+
+  if (state == before)
+    return;
+  if (state == BFD_UP)
+    s->counters.ups++;
+  if (before != BFD_UP)
+    return;
+  s->counters.downs++;
+  s->left_up = true;
+  s->failed |= state == BFD_DOWN && s->v.remote_state != BFD_ADMIN_DOWN;
+}
+
+/* Timers */
+
+static void
+set_tx_timer(struct bfd_engine *e, struct engine_session *s)
+{
+  btime interval = bfd_session_tx_interval(&s->v);
+  btime now = loop_now(e->loop), at;
+
+  if (!interval)
+  {
+    wheel_unset(&s->tx.e);
+    return;
+  }
+  if (!s->tx_base)
+    at = now + rng_below(&e->rng, MIN(interval / FIRST_SPREAD, (btime) U32_MAX));
+  else
+    at = MAX(now, bfd_tx_deadline(s->tx_base, interval, s->v.params.detect_mult, &e->rng));
+  /* A longer interval holds from the next packet on; a shorter one at once (6.8.3). */
+  if (!wheel_is_set(&s->tx.e) || at < s->tx.e.deadline)
+    wheel_set(&e->wheel, &s->tx.e, at);
+}
+
+/* Reception does not touch this timer; when it fires it looks at the newest arrival. Only an earlier deadline
+ * moves it. */
+static void
+set_detect_timer(struct bfd_engine *e, struct engine_session *s)
+{
+  btime at = bfd_session_detect_deadline(&s->v);
+
+  if (s->leaving)
+    return; /* it holds the end of the farewell */
+  if (at == BT_NEVER)
+    wheel_unset(&s->detect.e);
+  else if (!wheel_is_set(&s->detect.e) || at < s->detect.e.deadline)
+    wheel_set(&e->wheel, &s->detect.e, at);
+}
+
+static void session_free(struct bfd_engine *e, struct engine_session *s);
+
+void
+engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 before)
+{
+  if (!todo)
+    return;
+  account_state(s, before);
+  if (todo & BFD_TODO_FINAL)
+    engine_send(e, s, BFD_TX_FINAL); /* says all the news as well */
+  else if ((todo & BFD_TODO_SEND) && bfd_session_may_send(&s->v))
+    engine_send(e, s, BFD_TX_EXTRA);
+  if (todo & BFD_TODO_TX_TIMER)
+    set_tx_timer(e, s);
+  if (todo & BFD_TODO_DETECTION)
+    set_detect_timer(e, s);
+  if (todo & BFD_TODO_NOTIFY)
+    session_note(e, s);
+}
+
+static void
+tx_due(struct bfd_engine *e, struct engine_session *s)
+{
+  btime interval = bfd_session_tx_interval(&s->v);
+
+  if (!interval)
+    return;
+  engine_send(e, s, BFD_TX_PERIODIC);
+  if (s->leaving && ++s->farewells >= EXIT_PACKETS)
+  {
+    session_free(e, s);
+    return;
+  }
+
+  /* Count from when it was due, so that delays do not add up; after a stall, from now. */
+  btime now = loop_now(e->loop);
+
+  s->tx_base = now - s->tx.e.deadline < interval / 4 ? s->tx.e.deadline : now;
+  set_tx_timer(e, s);
+}
+
+static void
+detect_due(struct bfd_engine *e, struct engine_session *s)
+{
+  btime deadline = bfd_session_detect_deadline(&s->v), now = loop_now(e->loop);
+  u8 before = s->v.state;
+
+  if (s->leaving)
+    session_free(e, s);
+  else if (deadline > now)
+    set_detect_timer(e, s);
+  else if (engine_horizon(e, s) < deadline)
+    wheel_set(&e->wheel, &s->detect.e,
+              now + BT_US(100)); /* the proof may still be in a socket: read on first */
+  else
+    engine_apply(e, s, bfd_session_event(&s->v, DETECT_EXPIRED, now), before);
+}
+
+static void
+run_timers(struct bfd_engine *e)
+{
+  struct list due;
+  struct node *n;
+
+  list_init(&due);
+  wheel_advance(&e->wheel, loop_now(e->loop), &due);
+  while ((n = list_first(&due)))
+  {
+    struct session_timer *t = SKIP_BACK(struct session_timer, e.n, n);
+
+    wheel_unset(&t->e);
+    if (t->kind == TIMER_TX)
+      tx_due(e, t->session);
+    else
+      detect_due(e, t->session);
+  }
+}
+
+static void
+arm_timer(struct bfd_engine *e)
+{
+  btime at = wheel_next(&e->wheel), now = loop_now(e->loop);
+
+  if (e->polling)
+    at = MIN(at, now + e->poll_tick);
+  if (e->more)
+    at = now;
+  if (at == BT_NEVER)
+    timer_stop(e->timer);
+  else if (!timer_is_set(e->timer) || e->timer->e.deadline != at)
+    timer_set(e->timer, at);
+}
+
+void
+engine_tick(struct bfd_engine *e)
+{
+  engine_drain(e);
+  run_timers(e);
+  arm_timer(e);
+}
+
+static void
+timer_fired(struct timer *t UNUSED, void *data)
+{
+  engine_tick(data);
+}
+
+/* Sessions */
+
+static void
+session_resource_free(struct resource *r)
+{
+  struct engine_session *s = (struct engine_session *) r;
+
+  wheel_unset(&s->tx.e);
+  wheel_unset(&s->detect.e);
+  msg_free(s->note);
+}
+
+static const struct resource_class session_class = { "BFD session", sizeof(struct engine_session),
+                                                     session_resource_free };
+
+static void
+engine_stopped(struct bfd_engine *e)
+{
+  struct bfd_msg *m = msg_alloc(sizeof(*m));
+
+  m->kind = BFD_STOPPED;
+  e->deliver(&m->m, e->deliver_data);
+}
+
+static void
+session_free(struct bfd_engine *e, struct engine_session *s)
+{
+  engine_close_sender(e, s, false);
+  unindex_path(e, s);
+  hash_remove(&e->by_id, &s->by_id);
+  hash_remove(&e->by_disc, &s->by_disc);
+  slot_drop(e, s);
+  if (s->leaving)
+    e->leaving_count--;
+  rfree(s);
+  if (e->quitting && !e->session_count)
+    engine_stopped(e);
+}
+
+static void
+session_set_id(struct bfd_engine *e, struct engine_session *s, u64 id)
+{
+  s->id = id;
+  hash_add(&e->by_id, &s->by_id, hash_u64(id));
+}
+
+static bool
+path_equal(const struct bfd_path *a, const struct bfd_path *b)
+{
+  return a->usable == b->usable && a->point_to_point == b->point_to_point && a->ifindex == b->ifindex &&
+         ip_equal(a->local, b->local);
+}
+
+static void
+session_set_path(struct bfd_engine *e, struct engine_session *s, const struct bfd_path *path)
+{
+  u8 before = s->v.state;
+
+  if (path_equal(&s->path, path))
+    return;
+  unindex_path(e, s);
+  s->path = *path;
+  index_path(e, s);
+  engine_close_sender(e, s, true);
+  engine_apply(e, s, bfd_session_suspend(&s->v, !path->usable, loop_now(e->loop)), before);
+}
+
+static void
+session_configure(struct bfd_engine *e, struct engine_session *s, const struct bfd_cmd *cmd)
+{
+  session_set_path(e, s, &cmd->path);
+
+  u8 before = s->v.state;
+
+  engine_apply(e, s, bfd_session_configure(&s->v, &cmd->params, loop_now(e->loop)), before);
+}
+
+static bool
+key_equal(const struct bfd_key *a, const struct bfd_key *b)
+{
+  return a->hop == b->hop && a->vrf == b->vrf && ip_equal(a->remote, b->remote) &&
+         (a->hop == BFD_DIRECT ? strcmp(a->ifname, b->ifname) == 0 : ip_equal(a->local, b->local));
+}
+
+/* A session that says goodbye under the key that is asked for again. */
+static struct engine_session *
+find_leaving(struct bfd_engine *e, const struct bfd_key *key)
+{
+  for (uint i = 0; e->leaving_count && i < e->slots_end; i++)
+    if (e->slots[i] && e->slots[i]->leaving && key_equal(&e->slots[i]->key, key))
+      return e->slots[i];
+  return NULL;
+}
+
+static struct engine_session *
+session_revive(struct bfd_engine *e, struct engine_session *s, u64 id)
+{
+  hash_remove(&e->by_id, &s->by_id);
+  session_set_id(e, s, id);
+  s->leaving = false;
+  e->leaving_count--;
+  s->farewells = 0;
+  wheel_unset(&s->detect.e);
+  return s;
+}
+
+static struct engine_session *
+session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
+{
+  struct engine_session *s = res_new(e->pool, &session_class);
+
+  s->key = cmd->key;
+  s->fd = -1;
+  s->port = SOURCE_PORTS;
+  s->tx = (struct session_timer){ .kind = TIMER_TX, .session = s };
+  s->detect = (struct session_timer){ .kind = TIMER_DETECT, .session = s };
+  bfd_session_init(&s->v, &cmd->params, new_discriminator(e), loop_now(e->loop));
+  s->v.suspended = true; /* until the path says otherwise */
+  hash_add(&e->by_disc, &s->by_disc, hash_u64(s->v.local_disc));
+  session_set_id(e, s, cmd->id);
+  slot_take(e, s);
+  return s;
+}
+
+static void
+engine_add(struct bfd_engine *e, const struct bfd_cmd *cmd)
+{
+  struct engine_session *s = find_leaving(e, &cmd->key);
+
+  s = s ? session_revive(e, s, cmd->id) : session_new(e, cmd);
+  if (!s->note)
+  {
+    s->note = msg_alloc(sizeof(struct bfd_note));
+    s->note->msg.kind = BFD_NOTE;
+  }
+  session_configure(e, s, cmd);
+}
+
+static void
+engine_change(struct bfd_engine *e, const struct bfd_cmd *cmd)
+{
+  struct engine_session *s = find_by_id(e, cmd->id);
+
+  if (s)
+    session_configure(e, s, cmd);
+}
+
+/* Say AdminDown while it can be heard: now, then a few times more. RFC 5880 6.8.16. */
+static void
+session_leave(struct bfd_engine *e, struct engine_session *s)
+{
+  u8 before = s->v.state;
+  uint todo = bfd_session_event(&s->v, DISABLE, loop_now(e->loop));
+
+  s->v.params.admin_down = true;
+  s->leaving = true;
+  e->leaving_count++;
+  if (!bfd_session_may_send(&s->v) || !s->v.remote_disc)
+  {
+    session_free(e, s);
+    return;
+  }
+  s->farewells = todo & BFD_TODO_SEND ? 1 : 0;
+  s->tx_base = loop_now(e->loop);
+  wheel_unset(&s->tx.e);
+  engine_apply(e, s, todo | BFD_TODO_TX_TIMER, before);
+  wheel_set(&e->wheel, &s->detect.e, loop_now(e->loop) + EXIT_LINGER);
+}
+
+static void
+engine_remove(struct bfd_engine *e, u64 id)
+{
+  struct engine_session *s = find_by_id(e, id);
+
+  if (s && !s->leaving)
+    session_leave(e, s);
+}
+
+static void
+engine_quit(struct bfd_engine *e)
+{
+  e->quitting = true;
+  if (!e->session_count)
+  {
+    engine_stopped(e);
+    return;
+  }
+  for (uint i = 0; i < e->slots_end; i++)
+    if (e->slots[i] && !e->slots[i]->leaving)
+      session_leave(e, e->slots[i]);
+}
+
+/* Snapshots */
+
+static void
+session_info(const struct bfd_engine *e, const struct engine_session *s, struct bfd_info *i)
+{
+  const struct bfd_session *v = &s->v;
+  btime now = loop_now(e->loop), deadline = bfd_session_detect_deadline(v);
+
+  *i = (struct bfd_info){
+    .id = s->id,
+    .status = { .state = v->state, .diag = v->diag, .remote_state = v->remote_state },
+    .suspended = v->suspended,
+    .local_disc = v->local_disc,
+    .remote_disc = v->remote_disc,
+    .remote_diag = v->remote_diag,
+    .since = v->since,
+    .tx_interval = bfd_session_tx_interval(v),
+    .tx_left = wheel_is_set(&s->tx.e) ? MAX(s->tx.e.deadline - now, 0) : 0,
+    .detection_time = bfd_session_detection_time(v),
+    .detect_left = deadline != BT_NEVER ? MAX(deadline - now, 0) : 0,
+    .local_min_tx = v->min_tx,
+    .local_min_rx = v->min_rx,
+    .local_mult = v->params.detect_mult,
+    .remote_min_tx = v->remote_min_tx,
+    .remote_min_rx = v->remote_min_rx,
+    .remote_mult = v->remote_mult,
+    .remote_demand = v->remote_demand,
+    .poll = v->poll == BFD_POLL_ACTIVE,
+    .last_rx = v->last_rx,
+    .counters = s->counters,
+  };
+}
+
+static void
+engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
+{
+  struct bfd_snapshot *snap =
+      msg_alloc(sizeof(*snap) + MIN(e->session_count, (uint) BFD_SNAPSHOT_MAX) * sizeof(struct bfd_info));
+  uint i = cmd->from;
+
+  snap->msg.kind = BFD_SNAPSHOT_REPLY;
+  snap->query = cmd->query;
+  snap->stats = e->stats;
+  for (; i < e->slots_end && snap->count < BFD_SNAPSHOT_MAX; i++)
+    if (e->slots[i] && !e->slots[i]->leaving)
+      session_info(e, e->slots[i], &snap->info[snap->count++]);
+  snap->next = i < e->slots_end ? i : 0;
+  e->deliver(&snap->msg.m, e->deliver_data);
+}
+
+/* Messages */
+
+void
+bfd_engine_message(struct msg *m, void *engine)
+{
+  struct bfd_engine *e = engine;
+  struct bfd_msg *msg = SKIP_BACK(struct bfd_msg, m, m);
+
+  switch (msg->kind)
+  {
+  case BFD_ADD:
+    engine_add(e, (struct bfd_cmd *) msg);
+    break;
+  case BFD_CHANGE:
+    engine_change(e, (struct bfd_cmd *) msg);
+    break;
+  case BFD_REMOVE:
+    engine_remove(e, ((struct bfd_cmd *) msg)->id);
+    break;
+  case BFD_SNAPSHOT:
+    engine_snapshot(e, (struct bfd_snapshot_cmd *) msg);
+    break;
+  case BFD_LISTEN:
+    engine_listen(e, (struct bfd_listen_cmd *) msg);
+    break;
+  case BFD_UNLISTEN:
+    engine_unlisten(e, ((struct bfd_listen_cmd *) msg)->id);
+    break;
+  case BFD_QUIT:
+    engine_quit(e);
+    break;
+  case BFD_NOTE:
+    note_came_back(e, (struct bfd_note *) msg);
+    msg = NULL;
+    break;
+  default:
+    ASSERT(false);
+  }
+  msg_free(msg);
+  arm_timer(e);
+}
+
+struct bfd_engine *
+bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(struct msg *m, void *data),
+               void *data)
+{
+  struct bfd_engine *e = mb_alloc(p, sizeof(*e));
+
+  e->pool = p;
+  e->loop = loop;
+  e->name = name;
+  e->deliver = deliver;
+  e->deliver_data = data;
+  e->rng.state = random_seed();
+  e->window_start = loop_now(loop);
+  e->batch = udp_batch_new(p);
+  e->timer = timer_new(p, loop, timer_fired, e);
+  list_init(&e->listeners);
+  wheel_init(&e->wheel, loop_now(loop));
+  hash_init(&e->by_id, p);
+  hash_init(&e->by_disc, p);
+  hash_init(&e->by_peer, p);
+  hash_init(&e->by_link, p);
+  return e;
+}

@@ -1,0 +1,119 @@
+/*
+ * proto/bfd/engine_impl.h: shared by engine.c (commands, timers), receive.c (packets in) and transmit.c
+ * (packets out)
+ */
+#ifndef PEREGRINE_BFD_ENGINE_IMPL_H
+#define PEREGRINE_BFD_ENGINE_IMPL_H
+
+#include "lib/hash.h"
+#include "lib/random.h"
+#include "lib/wheel.h"
+#include "proto/bfd/engine.h"
+#include "proto/bfd/session.h"
+#include "sysdep/log.h"
+#include "sysdep/socket.h"
+
+/* RFC 5881 section 4 */
+#define SOURCE_PORT_FIRST 49152
+#define SOURCE_PORTS (65536 - SOURCE_PORT_FIRST)
+
+struct engine_session;
+
+enum session_timer_kind
+{
+  TIMER_TX,
+  TIMER_DETECT
+};
+
+struct session_timer
+{
+  struct wheel_entry e;
+  enum session_timer_kind kind;
+  struct engine_session *session;
+};
+
+struct engine_session
+{
+  struct resource r;
+  struct bfd_session v; /* the variables of RFC 5880 */
+  u64 id;
+  struct bfd_key key;
+  struct bfd_path path;
+  uint slot; /* place in the engine's array */
+  struct hnode by_id, by_disc, by_peer, by_link;
+  struct session_timer tx, detect;
+  btime tx_base;         /* when the last periodic packet was due */
+  int fd;                /* sending socket, or -1 */
+  uint port;             /* source port, offset from SOURCE_PORT_FIRST; SOURCE_PORTS: none chosen yet */
+  bool leaving;          /* removed; saying AdminDown */
+  u8 farewells;          /* packets of that kind sent */
+  struct bfd_note *note; /* NULL while it travels */
+  bool note_due;         /* something changed meanwhile */
+  bool left_up, failed;  /* for the next note; sticky until it leaves */
+  struct bfd_counters counters;
+};
+
+struct listener
+{
+  struct resource r;
+  struct node n;
+  struct bfd_engine *engine;
+  u64 id;
+  enum bfd_hop hop;
+  bool v6;
+  struct fd_watch *watch;
+  btime horizon; /* what arrived before has been read */
+  btime floor;   /* when it was last seen empty */
+};
+
+struct bfd_engine
+{
+  pool *pool;
+  struct loop *loop;
+  const char *name;
+  void (*deliver)(struct msg *m, void *data);
+  void *deliver_data;
+  struct htable by_id, by_disc, by_peer, by_link;
+  struct engine_session **slots;
+  uint slots_size, slots_end, session_count, leaving_count;
+  struct wheel wheel;
+  struct timer *timer;
+  struct rng rng;
+  bool quitting;
+
+  /* receive.c */
+  struct list listeners;
+  struct udp_batch *batch;
+  bool polling;       /* sockets are read on the tick, not when they wake us */
+  btime poll_tick;    /* and this is the tick */
+  btime window_start; /* packets are counted since then, to see whether to poll */
+  uint window_packets;
+  bool more; /* the work cap struck: sockets still hold packets */
+  struct bfd_engine_stats stats;
+  struct log_limit refused_limit;
+
+  /* transmit.c */
+  u16 port_users[SOURCE_PORTS];
+  uint ports_used;
+  struct log_limit send_limit;
+};
+
+/* engine.c */
+u32 engine_peer_hash(enum bfd_hop hop, uint ifindex, ip_addr local, ip_addr remote);
+u32 engine_link_hash(uint ifindex, bool v6);
+/* Carry out what a session asked for. May free @s (the last farewell). */
+void engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 state_before);
+void engine_tick(struct bfd_engine *e);
+
+/* receive.c */
+void engine_drain(struct bfd_engine *e);
+/* Up to when everything that could carry packets of @s has been read. */
+btime engine_horizon(const struct bfd_engine *e, const struct engine_session *s);
+void engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd);
+void engine_unlisten(struct bfd_engine *e, u64 id);
+
+/* transmit.c */
+void engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind);
+void engine_close_sender(struct bfd_engine *e, struct engine_session *s, bool keep_port);
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * proto/bfd/listen.c: receiving sockets, opened here and handed to the engine
+ *
+ * One wildcard socket for each kind (family and hop type) that is accepted, or with `strict bind` one for
+ * each local address in use. What cannot be opened is tried again every few seconds; sessions wait meanwhile
+ * and say why.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/bfd/bfd.h"
+#include "sysdep/socket.h"
+
+#define RETRY_TIME BT_S(5)
+#define RECEIVE_BUFFER (4 << 20) /* 1 s of a thousand sessions at 10 ms would need about this */
+
+static const struct bfd_config *
+config_of(const struct bfd_proto *p)
+{
+  return (const struct bfd_config *) p->p.cf;
+}
+
+bool
+bfd_accepts_kind(const struct bfd_config *cf, enum bfd_hop hop, bool v6)
+{
+  return !cf->accept || cf->accept & (1u << BFD_KIND(hop, v6));
+}
+
+static u16
+port_for(enum bfd_hop hop)
+{
+  return hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP;
+}
+
+static void
+listen_failed(struct bfd_proto *p, struct bfd_listener *l, int error)
+{
+  char owner[UDP_OWNER_SIZE], reason[160];
+  const char *where = ip_is_none(l->local) ? (l->v6 ? "::" : "0.0.0.0") : IP_STR(l->local);
+
+  if (error == EADDRINUSE)
+  {
+    udp_port_owner(l->v6, port_for(l->hop), owner);
+    snprintf(reason, sizeof(reason), "UDP port %u of %s, in use by %s", port_for(l->hop), where, owner);
+  }
+  else
+    snprintf(reason, sizeof(reason), "UDP port %u of %s: %s", port_for(l->hop), where, strerror(error));
+
+  if (strcmp(reason, l->error) != 0)
+    log_write(L_ERR, "%s: Cannot open %s", p->p.name, reason);
+  memcpy(l->error, reason, sizeof(reason));
+  timer_set_in(p->listen_retry, RETRY_TIME);
+}
+
+static void
+listen_open(struct bfd_proto *p, struct bfd_listener *l)
+{
+  struct udp_listen how = {
+    .v6 = l->v6,
+    .port = port_for(l->hop),
+    .local = l->local,
+    .no_checksum = config_of(p)->zero_checksum,
+    .receive_buffer = RECEIVE_BUFFER,
+  };
+  int fd = udp_listen_open(&how);
+
+  if (fd < 0)
+  {
+    listen_failed(p, l, -fd);
+    return;
+  }
+
+  struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
+
+  l->error[0] = 0;
+  l->id = ++p->next_id;
+  cmd->msg.kind = BFD_LISTEN;
+  cmd->id = l->id;
+  cmd->hop = l->hop;
+  cmd->v6 = l->v6;
+  cmd->fd = fd;
+  bfd_post(p, &cmd->msg);
+}
+
+static void
+listen_close(struct bfd_proto *p, struct bfd_listener *l)
+{
+  if (l->id)
+  {
+    struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
+
+    cmd->msg.kind = BFD_UNLISTEN;
+    cmd->id = l->id;
+    bfd_post(p, &cmd->msg);
+  }
+  list_remove(&l->n);
+  mb_free(l);
+}
+
+static struct bfd_listener *
+listen_new(struct bfd_proto *p, enum bfd_hop hop, bool v6, ip_addr local)
+{
+  struct bfd_listener *l = mb_alloc(p->p.pool, sizeof(*l));
+
+  l->hop = hop;
+  l->v6 = v6;
+  l->local = local;
+  list_add_tail(&p->listeners, &l->n);
+  listen_open(p, l);
+  return l;
+}
+
+static struct bfd_listener *
+listen_find(const struct bfd_proto *p, enum bfd_hop hop, bool v6, ip_addr local)
+{
+  struct bfd_listener *l;
+
+  LIST_WALK (l, &p->listeners, n)
+    if (l->hop == hop && l->v6 == v6 && ip_equal(l->local, local))
+      return l;
+  return NULL;
+}
+
+struct bfd_listener *
+bfd_listen_local(struct bfd_proto *p, enum bfd_hop hop, ip_addr local)
+{
+  bool v6 = !ip_is_v4(local);
+  struct bfd_listener *l = listen_find(p, hop, v6, local);
+
+  if (!l)
+    l = listen_new(p, hop, v6, local);
+  l->users++;
+  return l;
+}
+
+void
+bfd_listen_release(struct bfd_proto *p, struct bfd_listener *l)
+{
+  if (!--l->users)
+    listen_close(p, l);
+}
+
+const char *
+bfd_listen_problem(const struct bfd_proto *p, const struct bfd_shared *s)
+{
+  const struct bfd_listener *l = s->listener;
+
+  if (!l)
+    l = listen_find(p, s->key.hop, !ip_is_v4(s->key.remote), IP_NONE);
+  return l && l->error[0] ? l->error : NULL;
+}
+
+void
+bfd_listen_follow(struct bfd_proto *p)
+{
+  if (config_of(p)->strict_bind)
+    return;
+  for (uint hop = 0; hop < BFD_HOP__MAX; hop++)
+    for (uint v6 = 0; v6 < 2; v6++)
+    {
+      struct bfd_listener *l = listen_find(p, hop, v6, IP_NONE);
+      bool wanted = bfd_accepts_kind(config_of(p), hop, v6);
+
+      if (wanted && !l)
+        listen_new(p, hop, v6, IP_NONE);
+      else if (!wanted && l)
+        listen_close(p, l);
+    }
+}
+
+static void
+retry(struct timer *t UNUSED, void *data)
+{
+  struct bfd_proto *p = data;
+  bool opened = false;
+  struct bfd_listener *l;
+
+  LIST_WALK (l, &p->listeners, n)
+    if (!l->id)
+    {
+      listen_open(p, l);
+      opened |= l->id != 0;
+    }
+  if (opened)
+    bfd_provide_again(p);
+}
+
+void
+bfd_listen_start(struct bfd_proto *p)
+{
+  list_init(&p->listeners);
+  p->listen_retry = timer_new(p->p.pool, p->p.loop, retry, p);
+  bfd_listen_follow(p);
+}

@@ -1,0 +1,102 @@
+/*
+ * proto/bfd/msg.h: everything that crosses between the main loop and a BFD loop. Values only.
+ *
+ * Every message starts with its kind. Commands belong to the engine once posted, replies to the main loop.
+ * The note of a session is the exception that saves allocating while something fails: it travels to the main
+ * loop and back.
+ */
+#ifndef PEREGRINE_BFD_MSG_H
+#define PEREGRINE_BFD_MSG_H
+
+#include "lib/bfd.h"
+#include "proto/bfd/packet.h"
+#include "sysdep/loop.h"
+
+enum bfd_msg_kind
+{
+  /* to the engine */
+  BFD_ADD,      /* a new session; one that is saying goodbye under the same key is revived */
+  BFD_CHANGE,   /* parameters and path of a session */
+  BFD_REMOVE,   /* say AdminDown, then forget it */
+  BFD_SNAPSHOT, /* answered by struct bfd_snapshot */
+  BFD_LISTEN,   /* receive on this socket from now on */
+  BFD_UNLISTEN,
+  BFD_QUIT, /* remove everything; answered by BFD_STOPPED when the last session has gone */
+  /* both ways */
+  BFD_NOTE,
+  /* to the main loop */
+  BFD_SNAPSHOT_REPLY,
+  BFD_STOPPED,
+};
+
+struct bfd_msg
+{
+  struct msg m;
+  enum bfd_msg_kind kind;
+};
+
+/* How a session's packets travel, as the main loop sees it. */
+struct bfd_path
+{
+  bool usable; /* interface up with carrier, local address there; all that follows is valid only then */
+  bool point_to_point;
+  uint ifindex; /* 0 for multihop */
+  ip_addr local;
+};
+
+/* ADD, CHANGE, REMOVE */
+struct bfd_cmd
+{
+  struct bfd_msg msg;
+  u64 id;             /* issued by the main loop, never reused */
+  struct bfd_key key; /* ADD only */
+  struct bfd_path path;
+  struct bfd_params params;
+};
+
+/* LISTEN, UNLISTEN. The descriptor belongs to the engine once posted. */
+struct bfd_listen_cmd
+{
+  struct bfd_msg msg;
+  u64 id;
+  enum bfd_hop hop;
+  bool v6;
+  int fd;
+};
+
+struct bfd_snapshot_cmd
+{
+  struct bfd_msg msg;
+  u64 query; /* repeated in the answer */
+  uint from; /* position: 0, or `next` of the answer before */
+};
+
+/* One session changed. Unknown ids are ignored: the request was withdrawn while it travelled. */
+struct bfd_note
+{
+  struct bfd_msg msg;
+  u64 id;
+  struct bfd_status
+      status;   /* failed: it was Up since the last note and failed; not for administrative ends */
+  bool left_up; /* it was Up since the last note and is not, or was not in between */
+};
+
+#define BFD_SNAPSHOT_MAX 256
+
+struct bfd_engine_stats
+{
+  u64 rx, tx;
+  u64 refused[BFD_RX__MAX];
+};
+
+struct bfd_snapshot
+{
+  struct bfd_msg msg;
+  u64 query;
+  uint next; /* where to go on; 0: that was all */
+  struct bfd_engine_stats stats;
+  uint count;
+  struct bfd_info info[];
+};
+
+#endif

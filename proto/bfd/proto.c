@@ -1,0 +1,121 @@
+/*
+ * proto/bfd/proto.c: an instance of the BFD protocol, main-loop side
+ *
+ * Owns the engine's thread. Stopping takes as long as the engine needs to say AdminDown to its peers.
+ */
+#include "proto/bfd/bfd.h"
+
+void
+bfd_post(struct bfd_proto *p, struct bfd_msg *m)
+{
+  mailbox_post(p->commands, &m->m);
+}
+
+/* Called in the engine's loop. */
+static void
+deliver(struct msg *m, void *data)
+{
+  struct bfd_proto *p = data;
+
+  mailbox_post(p->replies, m);
+}
+
+static void
+engine_stopped(struct bfd_proto *p)
+{
+  loop_stop(p->engine_loop);
+  thread_join(p->thread);
+  rfree(p->engine_pool);
+  p->engine_pool = NULL;
+  proto_down(&p->p);
+}
+
+static void
+reply_received(struct msg *m, void *data)
+{
+  struct bfd_proto *p = data;
+  struct bfd_msg *msg = SKIP_BACK(struct bfd_msg, m, m);
+  bool stopped = msg->kind == BFD_STOPPED;
+
+  if (msg->kind == BFD_NOTE)
+  {
+    if (p->provider)
+      bfd_note_received(p, (struct bfd_note *) msg);
+    bfd_post(p, msg); /* back to its session */
+    return;
+  }
+  if (msg->kind == BFD_SNAPSHOT_REPLY)
+    bfd_snapshot_received(p, (struct bfd_snapshot *) msg);
+  msg_free(msg);
+  if (stopped)
+    engine_stopped(p);
+}
+
+static void
+bfd_start(struct proto *proto)
+{
+  struct bfd_proto *p = (struct bfd_proto *) proto;
+
+  p->engine_pool = pool_new(NULL, "BFD engine");
+  p->engine_loop = loop_new(p->engine_pool, proto->name);
+  p->replies = mailbox_new(proto->pool, proto->loop, reply_received, p);
+
+  struct bfd_engine *engine = bfd_engine_new(p->engine_pool, p->engine_loop, proto->name, deliver, p);
+
+  p->commands = mailbox_new(p->engine_pool, p->engine_loop, bfd_engine_message, engine);
+  p->thread = thread_start(proto->pool, p->engine_loop);
+  list_init(&p->queries);
+  bfd_listen_start(p);
+  bfd_provide_start(p);
+  bfd_wishes_start(p);
+  proto_up(proto);
+}
+
+static void
+bfd_stop(struct proto *proto)
+{
+  struct bfd_proto *p = (struct bfd_proto *) proto;
+  struct bfd_msg *quit = msg_alloc(sizeof(*quit));
+
+  bfd_queries_abort(p);
+  bfd_wishes_stop(p);
+  bfd_provide_stop(p);
+  quit->kind = BFD_QUIT;
+  bfd_post(p, quit);
+}
+
+static bool
+bfd_reconfigure(struct proto *proto, struct proto_config *cf)
+{
+  struct bfd_proto *p = (struct bfd_proto *) proto;
+  struct bfd_config *old = (struct bfd_config *) proto->cf, *new = (struct bfd_config *) cf;
+
+  /* Both are properties of sockets that sessions depend on. */
+  if (old->strict_bind != new->strict_bind || old->zero_checksum != new->zero_checksum)
+    return false;
+  proto->cf = cf;
+  bfd_listen_follow(p);
+  bfd_provide_again(p);
+  bfd_wishes_follow(p);
+  return true;
+}
+
+static void
+bfd_config_init(struct proto_config *cf, struct cf_ctx *cx UNUSED)
+{
+  struct bfd_config *bc = (struct bfd_config *) cf;
+
+  list_init(&bc->ifaces);
+  list_init(&bc->neighbors);
+}
+
+const struct proto_class proto_bfd = {
+  .name = "BFD",
+  .prefix = "bfd",
+  .config_size = sizeof(struct bfd_config),
+  .size = sizeof(struct bfd_proto),
+  .config_init = bfd_config_init,
+  .start = bfd_start,
+  .stop = bfd_stop,
+  .reconfigure = bfd_reconfigure,
+};

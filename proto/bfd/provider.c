@@ -1,0 +1,456 @@
+/*
+ * proto/bfd/provider.c: requests become sessions of the engine
+ *
+ * Requests for the same peer share a session. Whatever happens (a request comes, changes or goes, an
+ * interface or an address does, the configuration is read again) one function compares what is wanted with
+ * what the engine was told and sends the difference, so the order of events does not matter.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/bfd/bfd.h"
+
+#define SYNC_SLICE 64
+
+static const struct bfd_config *
+config_of(const struct bfd_proto *p)
+{
+  return (const struct bfd_config *) p->p.cf;
+}
+
+/* Tables */
+
+static u32
+key_hash(const struct bfd_key *key)
+{
+  u32 where = key->hop == BFD_DIRECT ? hash_text(key->ifname) : ip_hash(key->local);
+
+  return hash_u64((u64) ip_hash(key->remote) << 32 | where) ^ key->vrf;
+}
+
+static bool
+key_equal(const struct bfd_key *a, const struct bfd_key *b)
+{
+  return a->hop == b->hop && a->vrf == b->vrf && ip_equal(a->remote, b->remote) &&
+         (a->hop == BFD_DIRECT ? strcmp(a->ifname, b->ifname) == 0 : ip_equal(a->local, b->local));
+}
+
+static struct bfd_shared *
+find_by_key(const struct bfd_proto *p, const struct bfd_key *key)
+{
+  for (struct hnode *n = hash_first(&p->by_key, key_hash(key)); n; n = hash_again(n))
+  {
+    struct bfd_shared *s = SKIP_BACK(struct bfd_shared, by_key, n);
+
+    if (key_equal(&s->key, key))
+      return s;
+  }
+  return NULL;
+}
+
+struct bfd_shared *
+bfd_shared_find(const struct bfd_proto *p, u64 id)
+{
+  for (struct hnode *n = hash_first(&p->by_id, hash_u64(id)); n; n = hash_again(n))
+  {
+    struct bfd_shared *s = SKIP_BACK(struct bfd_shared, by_id, n);
+
+    if (s->id == id)
+      return s;
+  }
+  return NULL;
+}
+
+/* Which session a request means. False while the interface of its peer is not known. */
+static bool
+key_for(const struct bfd_request *r, struct bfd_key *key)
+{
+  *key = (struct bfd_key){ .hop = r->hop, .vrf = r->vrf, .remote = r->remote, .local = r->local };
+  if (r->hop == BFD_MULTIHOP)
+    return true;
+
+  const char *ifname = r->nb->ifname[0] ? r->nb->ifname : r->nb->iface ? r->nb->iface->name : "";
+
+  snprintf(key->ifname, sizeof(key->ifname), "%s", ifname);
+  key->local = IP_NONE;
+  return key->ifname[0];
+}
+
+/* What is wanted */
+
+/* RFC 5880 leaves sharing to us: the request that wants to know soonest sets the pace. doc/bfd.md */
+static bool
+request_before(const struct bfd_request *a, const struct bfd_params *pa, const struct bfd_request *b,
+               const struct bfd_params *pb)
+{
+  /* Required min RX 0 asks for no packets at all: such a request is the last to decide. */
+  u64 rx_a = pa->min_rx ? (u64) pa->min_rx * pa->detect_mult : UINT64_MAX;
+  u64 rx_b = pb->min_rx ? (u64) pb->min_rx * pb->detect_mult : UINT64_MAX;
+  u64 tx_a = (u64) pa->min_tx * pa->detect_mult, tx_b = (u64) pb->min_tx * pb->detect_mult;
+
+  if (rx_a != rx_b)
+    return rx_a < rx_b;
+  if (tx_a != tx_b)
+    return tx_a < tx_b;
+  return a->age < b->age;
+}
+
+static struct bfd_params
+base_params(const struct bfd_proto *p, const struct bfd_shared *s)
+{
+  struct bfd_params params = BFD_PARAMS_DEFAULT;
+  struct bfd_iface_config *i;
+
+  if (s->key.hop == BFD_MULTIHOP)
+  {
+    bfd_options_apply(&params, &config_of(p)->multihop);
+    return params;
+  }
+  LIST_WALK (i, &config_of(p)->ifaces, n)
+    if (iface_pattern_match(i->pattern, s->key.ifname))
+    {
+      bfd_options_apply(&params, &i->options);
+      break;
+    }
+  return params;
+}
+
+static struct bfd_params
+wanted_params(const struct bfd_proto *p, const struct bfd_shared *s)
+{
+  const struct bfd_params base = base_params(p, s);
+  struct bfd_params best = base;
+  const struct bfd_request *first = NULL;
+  bool passive = true;
+  struct bfd_request *r;
+
+  LIST_WALK (r, &s->requests, sn)
+  {
+    struct bfd_params params = base;
+
+    bfd_options_apply(&params, &r->options);
+    passive = passive && params.passive;
+    if (!first || request_before(r, &params, first, &best))
+    {
+      first = r;
+      best = params;
+    }
+  }
+  best.passive = passive;
+  return best;
+}
+
+/* The path of a direct session: that of its oldest request that has one. */
+static struct bfd_path
+direct_path(struct bfd_shared *s)
+{
+  const struct bfd_request *oldest = NULL;
+  struct bfd_path path = { 0 };
+  struct bfd_request *r;
+
+  LIST_WALK (r, &s->requests, sn)
+  {
+    bool better = !oldest || (!r->nb->waits_for && oldest->nb->waits_for) ||
+                  (!r->nb->waits_for == !oldest->nb->waits_for && r->age < oldest->age);
+
+    if (better)
+      oldest = r;
+  }
+  s->waits_for = oldest->nb->waits_for;
+  if (!s->waits_for)
+    path = (struct bfd_path){
+      .usable = true,
+      .point_to_point = oldest->nb->iface->point_to_point,
+      .ifindex = oldest->nb->iface->index,
+      .local = oldest->nb->local,
+    };
+  return path;
+}
+
+static struct bfd_path
+multihop_path(struct bfd_shared *s)
+{
+  bool there = iface_ip_usable(s->key.local);
+
+  s->waits_for = there ? NULL : "local address";
+  return there ? (struct bfd_path){ .usable = true, .local = s->key.local } : (struct bfd_path){ 0 };
+}
+
+static void
+want_listener(struct bfd_proto *p, struct bfd_shared *s, const struct bfd_path *path)
+{
+  bool wanted = path->usable && config_of(p)->strict_bind;
+
+  if (s->listener && !(wanted && ip_equal(s->listener->local, path->local)))
+  {
+    bfd_listen_release(p, s->listener);
+    s->listener = NULL;
+  }
+  if (wanted && !s->listener)
+    s->listener = bfd_listen_local(p, s->key.hop, path->local);
+}
+
+static struct bfd_path
+wanted_path(struct bfd_proto *p, struct bfd_shared *s)
+{
+  struct bfd_path path = s->key.hop == BFD_DIRECT ? direct_path(s) : multihop_path(s);
+
+  want_listener(p, s, &path);
+  if (path.usable && (s->waits_for = bfd_listen_problem(p, s)))
+    path = (struct bfd_path){ 0 };
+  return path;
+}
+
+/* Telling the engine */
+
+static void
+send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_shared *s)
+{
+  struct bfd_cmd *cmd = msg_alloc(sizeof(*cmd));
+
+  cmd->msg.kind = kind;
+  cmd->id = s->id;
+  cmd->key = s->key;
+  cmd->path = s->path;
+  cmd->params = s->params;
+  bfd_post(p, &cmd->msg);
+}
+
+static bool
+path_equal(const struct bfd_path *a, const struct bfd_path *b)
+{
+  return a->usable == b->usable && a->point_to_point == b->point_to_point && a->ifindex == b->ifindex &&
+         ip_equal(a->local, b->local);
+}
+
+static bool
+params_equal(const struct bfd_params *a, const struct bfd_params *b)
+{
+  return a->min_rx == b->min_rx && a->min_tx == b->min_tx && a->idle_tx == b->idle_tx &&
+         a->detect_mult == b->detect_mult && a->passive == b->passive && a->admin_down == b->admin_down &&
+         a->min_ttl == b->min_ttl;
+}
+
+/* Compare what is wanted with what the engine was told. */
+static void
+sync_session(struct bfd_proto *p, struct bfd_shared *s)
+{
+  struct bfd_path path = wanted_path(p, s);
+  struct bfd_params params = wanted_params(p, s);
+  bool change = !path_equal(&path, &s->path) || !params_equal(&params, &s->params);
+
+  s->path = path;
+  s->params = params;
+  if (s->id)
+  {
+    if (change)
+      send_command(p, BFD_CHANGE, s);
+    return;
+  }
+  if (!path.usable)
+    return; /* the engine hears of it when there is a way to the peer */
+  s->id = ++p->next_id;
+  hash_add(&p->by_id, &s->by_id, hash_u64(s->id));
+  send_command(p, BFD_ADD, s);
+}
+
+static void
+sync_later(struct bfd_proto *p, struct list *sessions)
+{
+  list_splice(&p->due, sessions);
+  work_schedule(p->sync);
+}
+
+static struct list *
+home_list(struct bfd_proto *p, const struct bfd_shared *s)
+{
+  return s->key.hop == BFD_DIRECT ? &p->direct : &p->multihop;
+}
+
+static bool
+sync_slice(struct work *w UNUSED, void *data)
+{
+  struct bfd_proto *p = data;
+
+  for (int i = 0; i < SYNC_SLICE && !list_empty(&p->due); i++)
+  {
+    struct bfd_shared *s = SKIP_BACK(struct bfd_shared, n, list_first(&p->due));
+
+    list_remove(&s->n);
+    list_add_tail(home_list(p, s), &s->n);
+    sync_session(p, s);
+  }
+  return !list_empty(&p->due);
+}
+
+void
+bfd_provide_again(struct bfd_proto *p)
+{
+  sync_later(p, &p->direct);
+  sync_later(p, &p->multihop);
+  bfd_provider_again(p->provider);
+}
+
+/* Direct sessions hear of interfaces through their neighbours. */
+static void
+iface_hook(const struct iface *i UNUSED, void *data)
+{
+  struct bfd_proto *p = data;
+
+  sync_later(p, &p->multihop);
+}
+
+/* Requests join and leave */
+
+static struct bfd_shared *
+shared_new(struct bfd_proto *p, const struct bfd_key *key)
+{
+  struct bfd_shared *s = mb_alloc(p->p.pool, sizeof(*s));
+
+  s->key = *key;
+  s->status = (struct bfd_status){ .state = BFD_DOWN, .remote_state = BFD_DOWN };
+  list_init(&s->requests);
+  list_add_tail(home_list(p, s), &s->n);
+  hash_add(&p->by_key, &s->by_key, key_hash(key));
+  return s;
+}
+
+static void
+shared_free(struct bfd_proto *p, struct bfd_shared *s)
+{
+  if (s->id)
+  {
+    send_command(p, BFD_REMOVE, s);
+    hash_remove(&p->by_id, &s->by_id);
+  }
+  if (s->listener)
+    bfd_listen_release(p, s->listener);
+  hash_remove(&p->by_key, &s->by_key);
+  list_remove(&s->n);
+  mb_free(s);
+}
+
+static void
+leave(struct bfd_proto *p, struct bfd_request *r)
+{
+  struct bfd_shared *s = r->session;
+
+  if (!s)
+    return;
+  list_remove(&r->sn);
+  r->session = NULL;
+  if (list_empty(&s->requests))
+    shared_free(p, s);
+  else
+    sync_session(p, s);
+}
+
+static void
+join(struct bfd_proto *p, struct bfd_request *r, const struct bfd_key *key)
+{
+  struct bfd_shared *s = find_by_key(p, key);
+
+  if (!s)
+    s = shared_new(p, key);
+  r->session = s;
+  list_add_tail(&s->requests, &r->sn);
+  bfd_request_update(r, &s->status, false);
+}
+
+static void
+provide(struct bfd_provider *pv, struct bfd_request *r)
+{
+  struct bfd_proto *p = pv->data;
+  struct bfd_shared *s = r->session;
+  struct bfd_key key;
+
+  /* A peer that is nowhere for the moment keeps its session, which is then without a path. */
+  if (key_for(r, &key) && !(s && key_equal(&s->key, &key)))
+  {
+    leave(p, r);
+    join(p, r, &key);
+  }
+  if (r->session)
+    sync_session(p, r->session);
+}
+
+static void
+withdraw(struct bfd_provider *pv, struct bfd_request *r)
+{
+  leave(pv->data, r);
+}
+
+static bool
+accepts(struct bfd_provider *pv, const struct bfd_request *r)
+{
+  return bfd_accepts_kind(config_of(pv->data), r->hop, !ip_is_v4(r->remote));
+}
+
+static const struct bfd_provider_ops provider_ops = {
+  .accepts = accepts,
+  .serve = provide,
+  .change = provide,
+  .withdraw = withdraw,
+};
+
+/* Notes */
+
+static void
+log_change(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_note *note)
+{
+  const struct bfd_status *st = &note->status;
+  const char *where = s->key.hop == BFD_DIRECT ? s->key.ifname : "multihop";
+
+  if (st->state == s->status.state && !note->left_up)
+    return;
+  if (st->state == BFD_UP && note->left_up)
+    log_rl(&p->flap_limit, L_INFO, "%s: Session to %s (%s) went down and is Up again", p->p.name,
+           IP_STR(s->key.remote), where);
+  else if (st->state == BFD_UP)
+    log_rl(&p->flap_limit, L_INFO, "%s: Session to %s (%s) is Up", p->p.name, IP_STR(s->key.remote), where);
+  else if (note->left_up)
+    log_rl(&p->flap_limit, L_INFO, "%s: Session to %s (%s) went %s: %s", p->p.name, IP_STR(s->key.remote),
+           where, bfd_state_name(st->state), bfd_diag_name(st->diag));
+  else
+    PROTO_TRACE(&p->p, D_EVENTS, "Session to %s (%s) is %s", IP_STR(s->key.remote), where,
+                bfd_state_name(st->state));
+}
+
+void
+bfd_note_received(struct bfd_proto *p, const struct bfd_note *note)
+{
+  struct bfd_shared *s = bfd_shared_find(p, note->id);
+  struct bfd_request *r;
+
+  if (!s)
+    return; /* withdrawn while the note travelled */
+  log_change(p, s, note);
+  s->status = note->status;
+  LIST_WALK (r, &s->requests, sn)
+    bfd_request_update(r, &note->status, note->left_up);
+  s->status.failed = false; /* news only to those who were there */
+}
+
+/* Start and stop */
+
+void
+bfd_provide_start(struct bfd_proto *p)
+{
+  p->next_id = 0;
+  p->flap_limit = (struct log_limit){ .burst = 200, .period = BT_S(10) };
+  hash_init(&p->by_key, p->p.pool);
+  hash_init(&p->by_id, p->p.pool);
+  list_init(&p->direct);
+  list_init(&p->multihop);
+  list_init(&p->due);
+  p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
+  iface_watch_new(p->p.pool, iface_hook, p);
+  p->provider = bfd_provider_new(NULL, p->p.name, &provider_ops, p);
+}
+
+void
+bfd_provide_stop(struct bfd_proto *p)
+{
+  rfree(p->provider);
+  p->provider = NULL;
+}

@@ -1,0 +1,269 @@
+/*
+ * proto/bfd/receive.c: packets in
+ *
+ * At a low rate a packet wakes the engine at once. At a high rate waking costs more than the packets do, so
+ * the sockets leave the poll set and are read on a tick; packets carry their arrival time, so nothing is
+ * judged later for that.
+ */
+#include "proto/bfd/engine_impl.h"
+#include "sysdep/clock.h"
+
+#define DRAIN_BATCHES 16 /* work cap for one socket and tick: 1024 packets */
+#define POLL_TICK_MAX BT_MS(1)
+#define POLL_TICK_MIN BT_US(100)
+#define RATE_WINDOW BT_MS(20)
+#define POLL_ABOVE 100 /* packets in a window: 5 000 a second */
+#define POLL_BELOW 60
+
+static struct engine_session *
+find_by_disc(const struct bfd_engine *e, u32 disc)
+{
+  for (struct hnode *n = hash_first(&e->by_disc, hash_u64(disc)); n; n = hash_again(n))
+  {
+    struct engine_session *s = SKIP_BACK(struct engine_session, by_disc, n);
+
+    if (s->v.local_disc == disc)
+      return s;
+  }
+  return NULL;
+}
+
+static bool
+is_peer(const struct engine_session *s, const struct bfd_rx_meta *meta)
+{
+  if (s->key.hop != meta->hop || !ip_equal(s->key.remote, meta->remote))
+    return false;
+  return meta->hop == BFD_DIRECT ? s->path.ifindex == meta->ifindex : ip_equal(s->path.local, meta->local);
+}
+
+/* The only session of its family on a point-to-point link, whatever address the peer uses. RFC 5881
+ * section 6. */
+static struct engine_session *
+find_by_link(const struct bfd_engine *e, const struct bfd_rx_meta *meta)
+{
+  bool v6 = !ip_is_v4(meta->remote);
+  struct engine_session *only = NULL;
+
+  for (struct hnode *n = hash_first(&e->by_link, engine_link_hash(meta->ifindex, v6)); n; n = hash_again(n))
+  {
+    struct engine_session *s = SKIP_BACK(struct engine_session, by_link, n);
+
+    if (s->path.ifindex != meta->ifindex || ip_is_v4(s->key.remote) == v6)
+      continue;
+    if (only)
+      return NULL;
+    only = s;
+  }
+  return only;
+}
+
+/* A packet that does not know our discriminator yet: RFC 5881 section 3, RFC 5883 section 4.1. */
+static struct engine_session *
+find_by_peer(const struct bfd_engine *e, const struct bfd_rx_meta *meta)
+{
+  uint ifindex = meta->hop == BFD_DIRECT ? meta->ifindex : 0;
+  u32 hash = engine_peer_hash(meta->hop, ifindex, meta->local, meta->remote);
+
+  for (struct hnode *n = hash_first(&e->by_peer, hash); n; n = hash_again(n))
+  {
+    struct engine_session *s = SKIP_BACK(struct engine_session, by_peer, n);
+
+    if (is_peer(s, meta))
+      return s;
+  }
+  return meta->hop == BFD_DIRECT ? find_by_link(e, meta) : NULL;
+}
+
+/* Reception after RFC 5880 6.8.6, in its order; @session is set once it is known which one is meant. */
+static enum bfd_rx
+receive(struct bfd_engine *e, const struct udp_packet *in, const struct bfd_rx_meta *meta,
+        struct engine_session **session)
+{
+  struct bfd_packet pkt;
+  struct engine_session *s;
+  enum bfd_rx rx;
+
+  if (meta->hop == BFD_DIRECT && meta->ttl != 255) /* before anything of it is believed */
+    return BFD_RX_TTL;
+  rx = bfd_packet_decode(&pkt, in->data, in->size);
+  if (rx != BFD_RX_OK)
+    return rx;
+
+  s = pkt.your_disc ? find_by_disc(e, pkt.your_disc) : find_by_peer(e, meta);
+  if (!s)
+    return BFD_RX_NO_SESSION;
+  *session = s;
+  rx = bfd_session_accept(&s->v, s->key.hop, s->path.ifindex, &pkt, meta);
+  if (rx != BFD_RX_OK)
+    return rx;
+
+  u8 before = s->v.state;
+
+  s->counters.rx++;
+  engine_apply(e, s, bfd_session_receive(&s->v, &pkt, meta->arrival), before);
+  return BFD_RX_OK;
+}
+
+static void
+receive_packet(struct bfd_engine *e, const struct listener *l, const struct udp_packet *in)
+{
+  struct bfd_rx_meta meta = {
+    .hop = l->hop,
+    .ttl = in->ttl,
+    .ifindex = in->ifindex,
+    .remote = in->remote,
+    .local = in->local,
+    .arrival = in->arrival,
+  };
+  struct engine_session *s = NULL;
+  enum bfd_rx rx = receive(e, in, &meta, &s);
+
+  e->stats.rx++;
+  if (rx == BFD_RX_OK)
+    return;
+  e->stats.refused[rx]++;
+  if (s)
+    s->counters.rx_refused++;
+  /* A neighbour that looks for a session we do not have is not an error, and it goes on for ever. */
+  if (rx != BFD_RX_NO_SESSION)
+    log_rl(&e->refused_limit, L_REMOTE, "%s: Packet from %s on interface %u refused: %s", e->name,
+           IP_STR(in->remote), in->ifindex, bfd_rx_name(rx));
+}
+
+/* Read one socket until it is empty or the work cap strikes. */
+static uint
+drain_listener(struct bfd_engine *e, struct listener *l)
+{
+  uint total = 0;
+
+  for (int i = 0; i < DRAIN_BATCHES; i++)
+  {
+    const struct udp_packet *packets;
+    btime before = clock_now();
+    int n = udp_batch_read(e->batch, l->watch->fd, l->floor, &packets);
+
+    for (int k = 0; k < n; k++)
+      receive_packet(e, l, &packets[k]);
+    total += MAX(n, 0);
+    if (n < UDP_BATCH)
+    {
+      l->horizon = l->floor = before;
+      return total;
+    }
+    l->horizon = packets[n - 1].arrival;
+  }
+  e->more = true;
+  return total;
+}
+
+/* A tick at most 1/16 of the shortest interval anyone here sends or expects. */
+static btime
+find_poll_tick(const struct bfd_engine *e)
+{
+  btime shortest = POLL_TICK_MAX * 16;
+
+  for (uint i = 0; i < e->slots_end; i++)
+  {
+    struct engine_session *s = e->slots[i];
+
+    if (s && s->v.watching && s->v.remote_mult)
+      shortest = MIN(shortest, bfd_session_detection_time(&s->v) / s->v.remote_mult);
+  }
+  return MAX(shortest / 16, POLL_TICK_MIN);
+}
+
+static void
+set_polling(struct bfd_engine *e, bool polling)
+{
+  struct listener *l;
+
+  e->polling = polling;
+  LIST_WALK (l, &e->listeners, n)
+    fd_watch_events(l->watch, polling ? 0 : FD_READ);
+}
+
+static void
+judge_rate(struct bfd_engine *e, btime now)
+{
+  btime length = now - e->window_start;
+
+  if (length < RATE_WINDOW)
+    return;
+
+  u64 rate = (u64) e->window_packets * RATE_WINDOW / length;
+
+  if (e->polling ? rate < POLL_BELOW : rate > POLL_ABOVE)
+    set_polling(e, !e->polling);
+  if (e->polling)
+    e->poll_tick = find_poll_tick(e);
+  e->window_start = now;
+  e->window_packets = 0;
+}
+
+void
+engine_drain(struct bfd_engine *e)
+{
+  struct listener *l;
+
+  e->more = false;
+  LIST_WALK (l, &e->listeners, n)
+    e->window_packets += drain_listener(e, l);
+  judge_rate(e, loop_now_fresh(e->loop));
+}
+
+btime
+engine_horizon(const struct bfd_engine *e, const struct engine_session *s)
+{
+  bool v6 = !ip_is_v4(s->key.remote);
+  btime horizon = BT_NEVER;
+  struct listener *l;
+
+  LIST_WALK (l, &e->listeners, n)
+    if (l->hop == s->key.hop && l->v6 == v6)
+      horizon = MIN(horizon, l->horizon);
+  return horizon;
+}
+
+static void
+listener_ready(struct fd_watch *w UNUSED, uint ready UNUSED, void *data)
+{
+  struct listener *l = data;
+
+  engine_tick(l->engine);
+}
+
+static void
+listener_free(struct resource *r)
+{
+  struct listener *l = (struct listener *) r;
+
+  list_remove(&l->n);
+  rfree(l->watch);
+}
+
+static const struct resource_class listener_class = { "BFD listener", sizeof(struct listener),
+                                                      listener_free };
+
+void
+engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd)
+{
+  struct listener *l = res_new(e->pool, &listener_class);
+
+  l->engine = e;
+  l->id = cmd->id;
+  l->hop = cmd->hop;
+  l->v6 = cmd->v6;
+  l->horizon = l->floor = loop_now(e->loop);
+  l->watch = fd_watch_new(NULL, e->loop, cmd->fd, e->polling ? 0 : FD_READ, LOOP_REST, listener_ready, l);
+  list_add_tail(&e->listeners, &l->n);
+}
+
+void
+engine_unlisten(struct bfd_engine *e, u64 id)
+{
+  struct listener *l;
+
+  LIST_WALK_SAFE (l, &e->listeners, n)
+    if (l->id == id)
+      rfree(l);
+}

@@ -1,0 +1,288 @@
+/*
+ * proto/bfd/session.c: see session.h
+ *
+ * Intervals: `params` is what is wanted, `min_*` what is advertised, `*_used` what is calculated with.
+ * retime() moves the first into the second, and into the third where 6.8.3 does not say to wait for the end
+ * of the Poll Sequence.
+ */
+#include "proto/bfd/session.h"
+#include "proto/bfd/timing.h"
+
+#define POLL_SETTLE \
+  BT_S(1) /* a round trip for sure, where no packet without Final can be waited for (6.8.3) */
+
+static void
+forget_remote(struct bfd_session *s)
+{
+  s->remote_disc = 0;
+  s->remote_state = BFD_DOWN;
+  s->remote_diag = BFD_DIAG_NONE;
+  s->remote_mult = 0;
+  s->remote_demand = false;
+  s->remote_min_tx = 0;
+  s->remote_min_rx = 1; /* 6.8.1 */
+  s->watching = false;
+  s->poll = BFD_POLL_NONE;
+}
+
+void
+bfd_session_init(struct bfd_session *s, const struct bfd_params *params, u32 local_disc, btime now)
+{
+  *s = (struct bfd_session){
+    .state = params->admin_down ? BFD_ADMIN_DOWN : BFD_DOWN,
+    .diag = params->admin_down ? BFD_DIAG_ADMIN_DOWN : BFD_DIAG_NONE,
+    .local_disc = local_disc,
+    .min_tx = params->idle_tx,
+    .min_rx = params->min_rx,
+    .tx_used = params->idle_tx,
+    .rx_used = params->min_rx,
+    .params = *params,
+    .since = now,
+  };
+  forget_remote(s);
+}
+
+/* The Poll Sequence is over: what was advertised is in force on both sides. */
+static uint
+poll_done(struct bfd_session *s)
+{
+  s->tx_used = s->min_tx;
+  s->rx_used = s->min_rx;
+  return BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
+}
+
+static void
+poll_start(struct bfd_session *s, btime now)
+{
+  if (!s->remote_disc)
+    return; /* nobody knows us yet; the handshake carries the values */
+  s->poll = BFD_POLL_ACTIVE;
+  s->last_poll = now;
+}
+
+/* Advertise what is wanted in the present state. */
+static uint
+retime(struct bfd_session *s, btime now)
+{
+  bool up = s->state == BFD_UP;
+  u32 min_tx = up ? s->params.min_tx : s->params.idle_tx;
+  u32 min_rx = s->params.min_rx;
+
+  s->retime = false;
+  if (min_tx == s->min_tx && min_rx == s->min_rx)
+    return 0;
+
+  /* One change at a time, so that it is clear which one a Final answers (6.8.3). Leaving Up cannot wait. */
+  if (up && s->poll != BFD_POLL_NONE)
+  {
+    s->retime = true;
+    return 0;
+  }
+
+  s->min_tx = min_tx;
+  s->min_rx = min_rx;
+  if (!up || min_tx < s->tx_used)
+    s->tx_used = min_tx; /* sending slower while Up waits until the peer has heard of it */
+  if (!up || min_rx > s->rx_used)
+    s->rx_used = min_rx; /* and so does expecting packets sooner */
+  poll_start(s, now);
+  return BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
+}
+
+/* Carry out what the state machine says. */
+static uint
+step(struct bfd_session *s, enum bfd_event event, btime now)
+{
+  struct bfd_step st = bfd_fsm_step(s->state, event);
+  uint todo = 0;
+
+  if (st.actions & FORGET_REMOTE)
+  {
+    forget_remote(s);
+    todo |= BFD_TODO_TX_TIMER;
+  }
+  if (!st.change)
+    return todo;
+
+  s->state = st.state;
+  s->since = now;
+  if (st.diag != BFD_DIAG_KEEP)
+    s->diag = st.diag;
+  if (st.state == BFD_ADMIN_DOWN)
+    s->watching = false;
+  if (st.actions & (TX_SLOW | POLL))
+    todo |= retime(s, now);
+  if (st.actions & POLL)
+    poll_start(s, now);
+  /* 6.8.7: a packet whose contents differ from the last one goes out at once. */
+  return todo | BFD_TODO_NOTIFY | BFD_TODO_SEND | BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
+}
+
+uint
+bfd_session_event(struct bfd_session *s, enum bfd_event event, btime now)
+{
+  return step(s, event, now);
+}
+
+uint
+bfd_session_configure(struct bfd_session *s, const struct bfd_params *params, btime now)
+{
+  bool admin_change = params->admin_down != s->params.admin_down;
+  bool mult_change = params->detect_mult != s->params.detect_mult;
+  bool passive_change = params->passive != s->params.passive;
+  uint todo = 0;
+
+  s->params = *params;
+  if (admin_change)
+    todo |= step(s, params->admin_down ? DISABLE : ENABLE, now);
+  if (mult_change)
+    todo |= BFD_TODO_SEND; /* needs no Poll Sequence, but the peer should hear of it */
+  if (passive_change)
+    todo |= BFD_TODO_TX_TIMER;
+  return todo | retime(s, now);
+}
+
+uint
+bfd_session_suspend(struct bfd_session *s, bool suspended, btime now)
+{
+  uint todo = 0;
+
+  if (suspended == s->suspended)
+    return 0;
+  if (suspended)
+  {
+    todo = step(s, PATH_DOWN, now) & ~BFD_TODO_SEND;
+    forget_remote(s);
+  }
+  s->suspended = suspended;
+  return todo | BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
+}
+
+enum bfd_rx
+bfd_session_accept(const struct bfd_session *s, enum bfd_hop hop, uint ifindex, const struct bfd_packet *pkt,
+                   const struct bfd_rx_meta *meta)
+{
+  if (s->suspended)
+    return BFD_RX_NO_SESSION;
+  if (hop != meta->hop)
+    return BFD_RX_HOP;
+  /* RFC 5881 section 5: all direct packets come with 255; the port says so before the packet is parsed. */
+  if (meta->ttl < (hop == BFD_DIRECT ? 255 : s->params.min_ttl))
+    return BFD_RX_TTL;
+  if (hop == BFD_DIRECT && ifindex != meta->ifindex)
+    return BFD_RX_INTERFACE;
+  /* 6.8.6: the A bit has to agree with bfd.AuthType. */
+  if (pkt->flags & BFD_FLAG_AUTH)
+    return BFD_RX_AUTH;
+  return BFD_RX_OK;
+}
+
+/* The part of 6.8.6 that copies what the peer says. */
+static uint
+take_remote(struct bfd_session *s, const struct bfd_packet *pkt)
+{
+  bool news = s->remote_state != pkt->state || s->remote_diag != pkt->diag;
+  bool timing = s->remote_min_rx != pkt->min_rx || s->remote_demand != !!(pkt->flags & BFD_FLAG_DEMAND) ||
+                !s->remote_disc;
+  bool watch = s->remote_min_tx != pkt->min_tx || s->remote_mult != pkt->detect_mult;
+
+  s->remote_disc = pkt->my_disc;
+  s->remote_state = pkt->state;
+  s->remote_diag = pkt->diag;
+  s->remote_demand = pkt->flags & BFD_FLAG_DEMAND;
+  s->remote_min_rx = pkt->min_rx;
+  s->remote_min_tx = pkt->min_tx;
+  s->remote_mult = pkt->detect_mult;
+  return (news ? BFD_TODO_NOTIFY : 0) | (timing ? BFD_TODO_TX_TIMER : 0) | (watch ? BFD_TODO_DETECTION : 0);
+}
+
+static uint
+take_poll(struct bfd_session *s, const struct bfd_packet *pkt, btime arrival)
+{
+  bool final = pkt->flags & BFD_FLAG_FINAL;
+
+  if (s->poll == BFD_POLL_ACTIVE && final)
+  {
+    s->poll = BFD_POLL_SETTLING;
+    return poll_done(s);
+  }
+  if (s->poll == BFD_POLL_SETTLING && !final && (!s->remote_demand || arrival - s->last_poll >= POLL_SETTLE))
+  {
+    s->poll = BFD_POLL_NONE;
+    return s->retime ? retime(s, arrival) : 0;
+  }
+  return 0;
+}
+
+uint
+bfd_session_receive(struct bfd_session *s, const struct bfd_packet *pkt, btime arrival)
+{
+  uint todo = take_remote(s, pkt) | take_poll(s, pkt, arrival);
+
+  if (s->state == BFD_ADMIN_DOWN)
+    return todo & ~BFD_TODO_DETECTION; /* 6.8.6: discarded here; no Final either */
+
+  todo |= step(s, RX_ADMIN_DOWN + pkt->state, arrival);
+  if (pkt->flags & BFD_FLAG_POLL)
+    todo |= BFD_TODO_FINAL;
+  if (!s->watching)
+  {
+    s->watching = true;
+    todo |= BFD_TODO_DETECTION;
+  }
+  s->last_rx = MAX(s->last_rx, arrival); /* packets of two queues may be read out of order */
+  return todo;
+}
+
+btime
+bfd_session_detection_time(const struct bfd_session *s)
+{
+  return s->watching ? bfd_detection_time(s->remote_mult, s->rx_used, s->remote_min_tx) : 0;
+}
+
+btime
+bfd_session_detect_deadline(const struct bfd_session *s)
+{
+  btime time = bfd_session_detection_time(s);
+
+  return time ? s->last_rx + time : BT_NEVER;
+}
+
+bool
+bfd_session_may_send(const struct bfd_session *s)
+{
+  return !s->suspended && !(s->params.passive && !s->remote_disc); /* 6.8.7 */
+}
+
+btime
+bfd_session_tx_interval(const struct bfd_session *s)
+{
+  bool demand = s->remote_demand && s->state == BFD_UP && s->remote_state == BFD_UP;
+
+  if (!bfd_session_may_send(s) || (demand && s->poll != BFD_POLL_ACTIVE))
+    return 0;
+  return bfd_tx_interval(s->tx_used, s->remote_min_rx);
+}
+
+struct bfd_packet
+bfd_session_packet(struct bfd_session *s, enum bfd_tx_kind kind, btime now)
+{
+  struct bfd_packet pkt = {
+    .diag = s->diag,
+    .state = s->state,
+    .detect_mult = s->params.detect_mult,
+    .my_disc = s->local_disc,
+    .your_disc = s->remote_disc,
+    .min_tx = s->min_tx,
+    .min_rx = s->min_rx,
+  };
+
+  if (kind == BFD_TX_FINAL)
+    pkt.flags = BFD_FLAG_FINAL;
+  else if (kind == BFD_TX_PERIODIC && s->poll == BFD_POLL_ACTIVE)
+  {
+    pkt.flags = BFD_FLAG_POLL;
+    s->last_poll = now;
+  }
+  return pkt;
+}

@@ -1,0 +1,368 @@
+/*
+ * proto/bfd/show.c: show bfd sessions
+ *
+ * The engine is asked for snapshots of up to 256 sessions; the next one is asked for when the client has read
+ * most of the last. The compatible fields come first, ours after them.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/text.h"
+#include "proto/bfd/bfd.h"
+#include "sysdep/clock.h"
+
+struct bfd_query
+{
+  struct resource r;
+  struct node n; /* among the queries of its instance */
+  struct cli *cli;
+  struct bfd_filter filter;
+  char *proto; /* instance being listed */
+  u64 number;
+  uint next;
+};
+
+static void
+query_free(struct resource *r)
+{
+  list_remove(&((struct bfd_query *) r)->n);
+}
+
+static const struct resource_class query_class = { "BFD query", sizeof(struct bfd_query), query_free };
+
+/* Filters */
+
+static bool
+filter_key(const struct bfd_filter *f, enum bfd_hop hop, ip_addr remote, const char *ifname)
+{
+  bool v4 = ip_is_v4(remote);
+
+  if ((f->v4 && !v4) || (f->v6 && v4))
+    return false;
+  if ((f->direct && hop != BFD_DIRECT) || (f->multihop && hop != BFD_MULTIHOP))
+    return false;
+  if (f->has_prefix && !prefix_contains(&f->prefix, remote))
+    return false;
+  return !f->ifname || (hop == BFD_DIRECT && strcmp(f->ifname, ifname) == 0);
+}
+
+/* One session, in a row */
+
+/* Wall-clock time of a monotonic one. */
+static btime
+wall_of(btime t)
+{
+  return clock_wall() - (clock_now() - t);
+}
+
+static void
+show_row(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
+{
+  const char *ifname = s->key.hop == BFD_DIRECT ? s->key.ifname : "---";
+  btime interval = i->tx_interval ? i->tx_interval : (btime) i->local_min_tx;
+
+  cli_line(c, 1020, "%-25s %-10s %-10s %-12s  %7s  %7s", IP_STR(s->key.remote), ifname,
+           bfd_state_name(i->status.state), SINCE_STR(wall_of(i->since), clock_wall()), TIME_STR(interval),
+           TIME_STR(i->detection_time));
+}
+
+/* One session, in full. Values stand in column 24. */
+
+static void field(struct cli *c, uint indent, const char *name, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+static void
+field(struct cli *c, uint indent, const char *name, const char *fmt, ...)
+{
+  char value[256];
+  va_list args;
+
+  va_start(args, fmt);
+  vsnprintf(value, sizeof(value), fmt, args);
+  va_end(args);
+  cli_line(c, 1020, "%*s%s:%*s%s", (int) indent, "", name, (int) MAX(23 - (int) (indent + strlen(name)), 1),
+           "", value);
+}
+
+static void
+show_parameters(struct cli *c, const char *title, u32 min_tx, u32 min_rx, bool demand, uint mult)
+{
+  cli_line(c, 1020, "  %s:", title);
+  field(c, 4, "Min TX interval", "%s", TIME_STR(min_tx));
+  field(c, 4, "Min RX interval", "%s", TIME_STR(min_rx));
+  field(c, 4, "Demand mode", "%s", demand ? "Yes" : "No");
+  field(c, 4, "Multiplier", "%u", mult);
+}
+
+static void
+show_clients(struct cli *c, const struct bfd_shared *s)
+{
+  struct bfd_request *r;
+
+  LIST_WALK (r, &s->requests, sn)
+    field(c, 2, "Requested by", "%s", r->client);
+}
+
+/* What BIRD does not print. */
+static void
+show_ours(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
+{
+  const struct bfd_counters *n = &i->counters;
+
+  if (!ip_is_none(s->path.local))
+    field(c, 2, "Local address", "%s", IP_STR(s->path.local));
+  if (s->waits_for)
+    field(c, 2, "Waiting for", "%s", s->waits_for);
+  if (i->poll)
+    field(c, 2, "Poll sequence", "running");
+  if (i->last_rx)
+    field(c, 2, "Last packet", "%s ago", TIME_STR(clock_now() - i->last_rx));
+  cli_line(c, 1020, "  Counters:");
+  field(c, 4, "Packets received", "%llu", (unsigned long long) n->rx);
+  field(c, 4, "Packets refused", "%llu", (unsigned long long) n->rx_refused);
+  field(c, 4, "Packets sent", "%llu", (unsigned long long) n->tx);
+  field(c, 4, "Send errors", "%llu", (unsigned long long) n->tx_errors);
+  field(c, 4, "Went up", "%u", n->ups);
+  field(c, 4, "Went down", "%u", n->downs);
+  show_clients(c, s);
+}
+
+static void
+show_full(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
+{
+  field(c, 2, "Address", "%s", IP_STR(s->key.remote));
+  field(c, 2, "Interface", "%s", s->key.hop == BFD_DIRECT ? s->key.ifname : "---");
+  field(c, 2, "Session type", "%s", s->key.hop == BFD_DIRECT ? "Direct" : "Multihop");
+  field(c, 2, "Session state", "%s", bfd_state_name(i->status.state));
+  field(c, 2, "Remote state", "%s", bfd_state_name(i->status.remote_state));
+  field(c, 2, "Last state change", "%s", SINCE_STR(wall_of(i->since), clock_wall()));
+  field(c, 2, "Local diagnostic", "%s", bfd_diag_name(i->status.diag));
+  field(c, 2, "Remote diagnostic", "%s", bfd_diag_name(i->remote_diag));
+  field(c, 2, "Local discriminator", "%u", i->local_disc);
+  field(c, 2, "Remote discriminator", "%u", i->remote_disc);
+  field(c, 2, "Transmit timer", "%s / %s", TIME_STR(i->tx_left), TIME_STR(i->tx_interval));
+  if (i->detection_time)
+    field(c, 2, "Detect timer", "%s / %s", TIME_STR(i->detect_left), TIME_STR(i->detection_time));
+  show_parameters(c, "Local parameters", i->local_min_tx, i->local_min_rx, false, i->local_mult);
+  show_parameters(c, "Remote parameters", i->remote_min_tx, i->remote_min_rx, i->remote_demand,
+                  i->remote_mult);
+  show_ours(c, s, i);
+  cli_line(c, 1020, "%s", "");
+}
+
+/* What waits, in `all` */
+
+static void
+show_waiting(struct cli *c, const struct bfd_filter *f, const struct bfd_request *r, const char *why)
+{
+  const char *ifname = r->nb ? r->nb->ifname : "";
+
+  if (!filter_key(f, r->hop, r->remote, ifname))
+    return;
+  field(c, 2, "Address", "%s", IP_STR(r->remote));
+  field(c, 2, "Interface", "%s", ifname[0] ? ifname : "---");
+  field(c, 2, "Session type", "%s", r->hop == BFD_DIRECT ? "Direct" : "Multihop");
+  field(c, 2, "Waiting for", "%s", why);
+  field(c, 2, "Requested by", "%s", r->client);
+  cli_line(c, 1020, "%s", "");
+}
+
+/* Requests the engine has not heard of. */
+static void
+show_unsent(struct cli *c, const struct bfd_filter *f, const struct bfd_proto *p)
+{
+  struct bfd_request *r;
+
+  LIST_WALK (r, &p->provider->requests, n)
+  {
+    const struct bfd_shared *s = r->session;
+
+    if (!s)
+      show_waiting(c, f, r, r->nb->waits_for ? r->nb->waits_for : "interface");
+    else if (!s->id)
+      show_waiting(c, f, r, s->waits_for ? s->waits_for : "path");
+  }
+}
+
+static void
+show_refused(struct cli *c, const struct bfd_engine_stats *stats)
+{
+  for (uint i = BFD_RX_OK + 1; i < BFD_RX__MAX; i++)
+    if (stats->refused[i])
+      cli_line(c, 1020, "  Packets refused, %s: %llu", bfd_rx_name(i),
+               (unsigned long long) stats->refused[i]);
+}
+
+/* The query */
+
+static struct bfd_proto *
+running(const char *name)
+{
+  struct proto *p = proto_find(name);
+
+  return p && p->class == &proto_bfd && p->state == PROTO_UP ? (struct bfd_proto *) p : NULL;
+}
+
+static void
+query_ask(struct cli *c UNUSED, void *data)
+{
+  struct bfd_query *q = data;
+  struct bfd_proto *p = running(q->proto);
+
+  if (!p)
+  {
+    cli_end(q->cli, 0, "%s", "");
+    return;
+  }
+
+  struct bfd_snapshot_cmd *cmd = msg_alloc(sizeof(*cmd));
+
+  cmd->msg.kind = BFD_SNAPSHOT;
+  cmd->query = q->number = ++p->next_query;
+  cmd->from = q->next;
+  list_remove(&q->n);
+  list_add_tail(&p->queries, &q->n);
+  bfd_post(p, &cmd->msg);
+}
+
+static void
+query_begin(struct bfd_query *q, struct bfd_proto *p)
+{
+  q->proto = mb_strdup(cli_pool(q->cli), p->p.name);
+  q->next = 0;
+  cli_line(q->cli, 1020, "%s:", p->p.name);
+  if (!q->filter.all)
+    cli_line(q->cli, 1020, "%-25s %-10s %-10s %-12s  %8s %8s", "IP address", "Interface", "State", "Since",
+             "Interval", "Timeout");
+  query_ask(q->cli, q);
+}
+
+/* The instance after @before in the order of the configuration; the first one for NULL. */
+static struct bfd_proto *
+next_instance(const char *before)
+{
+  bool passed = !before;
+  struct proto *p;
+
+  LIST_WALK (p, proto_list(), n)
+  {
+    if (passed && running(p->name))
+      return (struct bfd_proto *) p;
+    passed = passed || strcmp(p->name, before) == 0;
+  }
+  return NULL;
+}
+
+static void
+query_instance_done(struct bfd_query *q, struct bfd_proto *p, const struct bfd_engine_stats *stats)
+{
+  struct bfd_proto *next = q->filter.name ? NULL : next_instance(q->proto);
+  struct bfd_request *r;
+
+  if (q->filter.all)
+  {
+    show_unsent(q->cli, &q->filter, p);
+    show_refused(q->cli, stats);
+  }
+  if (next)
+  {
+    cli_line(q->cli, 1020, "%s", "");
+    query_begin(q, next);
+    return;
+  }
+  if (q->filter.all)
+    LIST_WALK (r, bfd_waiting(), n)
+      show_waiting(q->cli, &q->filter, r, "BFD protocol that accepts it");
+  cli_end(q->cli, 0, "%s", "");
+}
+
+static void
+query_rows(struct bfd_query *q, struct bfd_proto *p, const struct bfd_snapshot *snap)
+{
+  for (uint i = 0; i < snap->count; i++)
+  {
+    const struct bfd_info *info = &snap->info[i];
+    const struct bfd_shared *s = bfd_shared_find(p, info->id);
+
+    if (!s || !filter_key(&q->filter, s->key.hop, s->key.remote, s->key.ifname))
+      continue;
+    if (q->filter.all)
+      show_full(q->cli, s, info);
+    else if (!info->suspended) /* without a path a session is not listed, as users of BIRD know it */
+      show_row(q->cli, s, info);
+  }
+}
+
+void
+bfd_snapshot_received(struct bfd_proto *p, const struct bfd_snapshot *snap)
+{
+  struct bfd_query *q;
+
+  LIST_WALK (q, &p->queries, n)
+    if (q->number == snap->query)
+    {
+      list_remove(&q->n);
+      query_rows(q, p, snap);
+      q->next = snap->next;
+      if (snap->next)
+        cli_when_room(q->cli, query_ask, q);
+      else
+        query_instance_done(q, p, &snap->stats);
+      return;
+    }
+}
+
+void
+bfd_queries_abort(struct bfd_proto *p)
+{
+  while (!list_empty(&p->queries))
+  {
+    struct bfd_query *q = SKIP_BACK(struct bfd_query, n, list_first(&p->queries));
+
+    list_remove(&q->n);
+    cli_end(q->cli, 0, "%s", "");
+  }
+}
+
+static struct bfd_filter
+filter_copy(const struct bfd_filter *f, pool *p)
+{
+  struct bfd_filter copy = *f;
+
+  if (f->name)
+    copy.name = mb_strdup(p, f->name);
+  if (f->ifname)
+    copy.ifname = mb_strdup(p, f->ifname);
+  return copy;
+}
+
+void
+bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f)
+{
+  struct proto *named = f->name ? proto_find(f->name) : NULL;
+  struct bfd_proto *first = f->name ? running(f->name) : next_instance(NULL);
+
+  if (f->name && !named)
+    cli_end(c, 9001, "There is no protocol '%s'", f->name);
+  else if (named && named->class != &proto_bfd)
+    cli_end(c, 9001, "%s: Not a BFD protocol", f->name);
+  else if (f->v4 && f->v6)
+    cli_end(c, 9001, "Options 'ipv4' and 'ipv6' are mutually exclusive");
+  else if (f->direct && f->multihop)
+    cli_end(c, 9001, "Options 'direct' and 'multihop' are mutually exclusive");
+  else if (!first && named)
+  {
+    cli_line(c, 1020, "%s: is not up", f->name);
+    cli_end(c, 0, "%s", "");
+  }
+  else if (!first)
+    cli_end(c, 9001, "There is no BFD protocol running");
+  else
+  {
+    struct bfd_query *q = res_new(cli_pool(c), &query_class);
+
+    q->cli = c;
+    q->filter = filter_copy(f, cli_pool(c));
+    query_begin(q, first);
+  }
+}

@@ -1,0 +1,39 @@
+/* proto/bfd/timing.c: see timing.h */
+#include "proto/bfd/timing.h"
+
+#define TICK_MAX \
+  1024 /* us; ticks are powers of two, so that the deadlines of longer ones fall on shorter ones */
+#define TICK_MIN 64 /* the granule of the timing wheel: finer rounding gains nothing */
+
+btime
+bfd_tx_interval(u32 desired_min_tx, u32 remote_min_rx)
+{
+  return remote_min_rx ? MAX((btime) desired_min_tx, (btime) remote_min_rx) : 0;
+}
+
+btime
+bfd_detection_time(u8 remote_mult, u32 required_min_rx, u32 remote_min_tx)
+{
+  return required_min_rx ? remote_mult * MAX((btime) required_min_rx, (btime) remote_min_tx) : 0;
+}
+
+static btime
+tick_for(btime interval)
+{
+  btime tick = TICK_MAX;
+
+  while (tick > TICK_MIN && tick > interval / 16)
+    tick /= 2;
+  return tick;
+}
+
+btime
+bfd_tx_deadline(btime base, btime interval, u8 detect_mult, struct rng *rng)
+{
+  btime shortest = interval - interval / 4;
+  btime longest = detect_mult == 1 ? interval - (interval + 9) / 10 : interval;
+  btime at = base + shortest + rng_below(rng, MIN(longest - shortest + 1, (btime) U32_MAX));
+  btime rounded = at & ~(tick_for(interval) - 1);
+
+  return rounded < base + shortest ? at : rounded;
+}

@@ -1,0 +1,129 @@
+/*
+ * proto/bfd/transmit.c: packets out
+ *
+ * Each session has a connected socket of its own, hence a source port of its own from the range RFC 5881
+ * section 4 asks for. When all of them are in use, ports are shared between different peers. Errors are
+ * counted and never stop a session: what the network thinks of our packets is for BFD to find out.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/bfd/engine_impl.h"
+
+#define PORT_TRIES 64
+
+static const char *
+session_place(const struct engine_session *s)
+{
+  return s->key.hop == BFD_DIRECT ? s->key.ifname : "multihop";
+}
+
+/* A port to try: free among ours as long as there are free ones. */
+static uint
+choose_port(struct bfd_engine *e)
+{
+  uint port = rng_below(&e->rng, SOURCE_PORTS);
+
+  for (uint i = 0; e->port_users[port] && e->ports_used < SOURCE_PORTS && i < SOURCE_PORTS; i++)
+    port = (port + 1) % SOURCE_PORTS;
+  return port;
+}
+
+static void
+take_port(struct bfd_engine *e, struct engine_session *s, uint port)
+{
+  s->port = port;
+  if (!e->port_users[port]++)
+    e->ports_used++;
+}
+
+static void
+drop_port(struct bfd_engine *e, struct engine_session *s)
+{
+  if (s->port < SOURCE_PORTS && !--e->port_users[s->port])
+    e->ports_used--;
+  s->port = SOURCE_PORTS;
+}
+
+void
+engine_close_sender(struct bfd_engine *e, struct engine_session *s, bool keep_port)
+{
+  if (s->fd >= 0)
+    close(s->fd);
+  s->fd = -1;
+  if (!keep_port)
+    drop_port(e, s);
+}
+
+static int
+open_on_port(struct bfd_engine *e, struct engine_session *s, uint port)
+{
+  struct udp_sender how = {
+    .local = s->path.local,
+    .remote = s->key.remote,
+    .local_port = SOURCE_PORT_FIRST + port,
+    .remote_port = s->key.hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP,
+    .ifindex = s->path.ifindex,
+    .share_port = e->ports_used >= SOURCE_PORTS,
+  };
+
+  return udp_sender_open(&how);
+}
+
+/* The port of before if there was one (it stays the same for the session's life), else one nobody uses. */
+static int
+open_sender(struct bfd_engine *e, struct engine_session *s)
+{
+  int fd = -EADDRINUSE;
+
+  if (s->port < SOURCE_PORTS)
+    fd = open_on_port(e, s, s->port);
+  for (int i = 0; fd == -EADDRINUSE && i < PORT_TRIES; i++)
+  {
+    uint port = choose_port(e);
+
+    fd = open_on_port(e, s, port);
+    if (fd >= 0)
+    {
+      drop_port(e, s);
+      take_port(e, s, port);
+    }
+  }
+  return fd;
+}
+
+static void
+send_failed(struct bfd_engine *e, struct engine_session *s, int error)
+{
+  s->counters.tx_errors++;
+  log_rl(&e->send_limit, L_ERR, "%s: Cannot send to %s (%s) from %s: %s", e->name, IP_STR(s->key.remote),
+         session_place(s), IP_STR(s->path.local), strerror(error));
+}
+
+void
+engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind)
+{
+  byte data[BFD_PACKET_SIZE];
+  struct bfd_packet pkt = bfd_session_packet(&s->v, kind, loop_now(e->loop));
+  int error;
+
+  if (s->fd < 0)
+    s->fd = open_sender(e, s);
+  if (s->fd < 0)
+  {
+    send_failed(e, s, -s->fd);
+    s->fd = -1;
+    return;
+  }
+
+  bfd_packet_encode(&pkt, data);
+  error = udp_send(s->fd, data, sizeof(data));
+  if (error)
+    send_failed(e, s, -error);
+  else
+  {
+    s->counters.tx++;
+    e->stats.tx++;
+  }
+}
