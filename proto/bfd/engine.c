@@ -13,6 +13,8 @@
 
 #define EXIT_LINGER BT_S(2)
 #define EXIT_PACKETS 3
+#define CHECK_TICK 1024 /* us; a power of two, as the ticks of transmission are */
+#define VERDICT_DELAY BT_US(100)
 #define FIRST_SPREAD 8 /* a new session sends first within this fraction of its interval */
 
 /* Tables */
@@ -194,18 +196,32 @@ set_tx_timer(struct bfd_engine *e, struct engine_session *s)
     wheel_set(&e->wheel, &s->tx.e, at);
 }
 
-/* Reception does not touch this timer; when it fires it looks at the newest arrival. Only an earlier deadline
- * moves it. */
+/*
+ * Reception does not touch this timer; when it fires it looks at the newest arrival. So that it does not wake
+ * us for nothing it stands on a tick that comes anyway, and only near its end on the deadline itself.
+ */
+static btime
+detect_check(btime deadline, btime now)
+{
+  return deadline - now < 2 * CHECK_TICK ? deadline : (deadline - CHECK_TICK) & ~(btime) (CHECK_TICK - 1);
+}
+
 static void
 set_detect_timer(struct bfd_engine *e, struct engine_session *s)
 {
-  btime at = bfd_session_detect_deadline(&s->v);
+  btime deadline = bfd_session_detect_deadline(&s->v);
 
   if (s->leaving)
     return; /* it holds the end of the farewell */
-  if (at == BT_NEVER)
+  if (deadline == BT_NEVER)
+  {
     wheel_unset(&s->detect.e);
-  else if (!wheel_is_set(&s->detect.e) || at < s->detect.e.deadline)
+    return;
+  }
+
+  btime at = detect_check(deadline, loop_now(e->loop));
+
+  if (!wheel_is_set(&s->detect.e) || at < s->detect.e.deadline)
     wheel_set(&e->wheel, &s->detect.e, at);
 }
 
@@ -250,21 +266,31 @@ tx_due(struct bfd_engine *e, struct engine_session *s)
   set_tx_timer(e, s);
 }
 
+/* Silence is judged only after everything that arrived in time has been read, and that may be a sign of life.
+ */
 static void
 detect_due(struct bfd_engine *e, struct engine_session *s)
 {
-  btime deadline = bfd_session_detect_deadline(&s->v), now = loop_now(e->loop);
-  u8 before = s->v.state;
+  btime now = loop_now(e->loop), deadline = bfd_session_detect_deadline(&s->v);
 
   if (s->leaving)
+  {
     session_free(e, s);
-  else if (deadline > now)
+    return;
+  }
+
+  bool heard = deadline > now || engine_heard_until(e, s, deadline);
+
+  if (bfd_session_detect_deadline(&s->v) > now)
     set_detect_timer(e, s);
-  else if (engine_horizon(e, s) < deadline)
-    wheel_set(&e->wheel, &s->detect.e,
-              now + BT_US(100)); /* the proof may still be in a socket: read on first */
+  else if (!heard)
+    wheel_set(&e->wheel, &s->detect.e, now + VERDICT_DELAY); /* the sockets are full: go on reading first */
   else
+  {
+    u8 before = s->v.state;
+
     engine_apply(e, s, bfd_session_event(&s->v, DETECT_EXPIRED, now), before);
+  }
 }
 
 static void
@@ -293,7 +319,7 @@ arm_timer(struct bfd_engine *e)
   btime at = wheel_next(&e->wheel), now = loop_now(e->loop);
 
   if (e->polling)
-    at = MIN(at, now + e->poll_tick);
+    at = MIN(at, (now | (e->poll_tick - 1)) + 1);
   if (e->more)
     at = now;
   if (at == BT_NEVER)
@@ -612,7 +638,6 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   e->deliver = deliver;
   e->deliver_data = data;
   e->rng.state = random_seed();
-  e->window_start = loop_now(loop);
   e->batch = udp_batch_new(p);
   e->timer = timer_new(p, loop, timer_fired, e);
   list_init(&e->listeners);

@@ -62,8 +62,12 @@ struct listener
   enum bfd_hop hop;
   bool v6;
   struct fd_watch *watch;
-  btime horizon; /* what arrived before has been read */
-  btime floor;   /* when it was last seen empty */
+  btime horizon;      /* what arrived before has been read */
+  btime floor;        /* when it was last seen empty */
+  bool ready;         /* it woke us */
+  bool polling;       /* it is read on every tick, and does not wake us */
+  btime window_start; /* packets are counted since then, to see whether to poll */
+  uint window_packets;
 };
 
 struct bfd_engine
@@ -84,11 +88,9 @@ struct bfd_engine
   /* receive.c */
   struct list listeners;
   struct udp_batch *batch;
-  bool polling;       /* sockets are read on the tick, not when they wake us */
-  btime poll_tick;    /* and this is the tick */
-  btime window_start; /* packets are counted since then, to see whether to poll */
-  uint window_packets;
-  bool more; /* the work cap struck: sockets still hold packets */
+  int polling;     /* how many listeners are read on the tick */
+  btime poll_tick; /* and this is the tick */
+  bool more;       /* the work cap struck: a socket still holds packets */
   struct bfd_engine_stats stats;
   struct log_limit refused_limit;
 
@@ -107,8 +109,9 @@ void engine_tick(struct bfd_engine *e);
 
 /* receive.c */
 void engine_drain(struct bfd_engine *e);
-/* Up to when everything that could carry packets of @s has been read. */
-btime engine_horizon(const struct bfd_engine *e, const struct engine_session *s);
+/* Read what could carry packets of @s until everything that arrived by @deadline is known; false if the cap
+ * strikes. */
+bool engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime deadline);
 void engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd);
 void engine_unlisten(struct bfd_engine *e, u64 id);
 

@@ -9,8 +9,9 @@
 #include "sysdep/clock.h"
 
 #define DRAIN_BATCHES 16 /* work cap for one socket and tick: 1024 packets */
-#define POLL_TICK_MAX BT_MS(1)
-#define POLL_TICK_MIN BT_US(100)
+#define POLL_TICK_MAX \
+  1024 /* us; ticks are powers of two, so that they fall together with those of transmission */
+#define POLL_TICK_MIN 128
 #define RATE_WINDOW BT_MS(20)
 #define POLL_ABOVE 100 /* packets in a window: 5 000 a second */
 #define POLL_BELOW 60
@@ -169,35 +170,34 @@ find_poll_tick(const struct bfd_engine *e)
     if (s && s->v.watching && s->v.remote_mult)
       shortest = MIN(shortest, bfd_session_detection_time(&s->v) / s->v.remote_mult);
   }
-  return MAX(shortest / 16, POLL_TICK_MIN);
+
+  btime tick = POLL_TICK_MAX;
+
+  while (tick > POLL_TICK_MIN && tick > shortest / 16)
+    tick /= 2;
+  return tick;
 }
 
 static void
-set_polling(struct bfd_engine *e, bool polling)
+judge_rate(struct bfd_engine *e, struct listener *l, btime now)
 {
-  struct listener *l;
-
-  e->polling = polling;
-  LIST_WALK (l, &e->listeners, n)
-    fd_watch_events(l->watch, polling ? 0 : FD_READ);
-}
-
-static void
-judge_rate(struct bfd_engine *e, btime now)
-{
-  btime length = now - e->window_start;
+  btime length = now - l->window_start;
 
   if (length < RATE_WINDOW)
     return;
 
-  u64 rate = (u64) e->window_packets * RATE_WINDOW / length;
+  u64 rate = (u64) l->window_packets * RATE_WINDOW / length;
 
-  if (e->polling ? rate < POLL_BELOW : rate > POLL_ABOVE)
-    set_polling(e, !e->polling);
-  if (e->polling)
+  if (l->polling ? rate < POLL_BELOW : rate > POLL_ABOVE)
+  {
+    l->polling = !l->polling;
+    e->polling += l->polling ? 1 : -1;
+    fd_watch_events(l->watch, l->polling ? 0 : FD_READ);
+  }
+  if (l->polling)
     e->poll_tick = find_poll_tick(e);
-  e->window_start = now;
-  e->window_packets = 0;
+  l->window_start = now;
+  l->window_packets = 0;
 }
 
 void
@@ -207,21 +207,33 @@ engine_drain(struct bfd_engine *e)
 
   e->more = false;
   LIST_WALK (l, &e->listeners, n)
-    e->window_packets += drain_listener(e, l);
-  judge_rate(e, loop_now_fresh(e->loop));
+    if (l->polling || l->ready)
+    {
+      l->ready = false;
+      l->window_packets += drain_listener(e, l);
+      judge_rate(e, l, loop_now_fresh(e->loop));
+    }
 }
 
-btime
-engine_horizon(const struct bfd_engine *e, const struct engine_session *s)
+static bool
+carries(const struct listener *l, const struct engine_session *s)
 {
-  bool v6 = !ip_is_v4(s->key.remote);
-  btime horizon = BT_NEVER;
+  return l->hop == s->key.hop && l->v6 != ip_is_v4(s->key.remote);
+}
+
+bool
+engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime deadline)
+{
+  bool heard = true;
   struct listener *l;
 
   LIST_WALK (l, &e->listeners, n)
-    if (l->hop == s->key.hop && l->v6 == v6)
-      horizon = MIN(horizon, l->horizon);
-  return horizon;
+    if (carries(l, s) && l->horizon < deadline)
+    {
+      l->window_packets += drain_listener(e, l);
+      heard = heard && l->horizon >= deadline;
+    }
+  return heard;
 }
 
 static void
@@ -229,6 +241,7 @@ listener_ready(struct fd_watch *w UNUSED, uint ready UNUSED, void *data)
 {
   struct listener *l = data;
 
+  l->ready = true;
   engine_tick(l->engine);
 }
 
@@ -238,6 +251,7 @@ listener_free(struct resource *r)
   struct listener *l = (struct listener *) r;
 
   list_remove(&l->n);
+  l->engine->polling -= l->polling;
   rfree(l->watch);
 }
 
@@ -253,8 +267,8 @@ engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd)
   l->id = cmd->id;
   l->hop = cmd->hop;
   l->v6 = cmd->v6;
-  l->horizon = l->floor = loop_now(e->loop);
-  l->watch = fd_watch_new(NULL, e->loop, cmd->fd, e->polling ? 0 : FD_READ, LOOP_REST, listener_ready, l);
+  l->horizon = l->floor = l->window_start = loop_now(e->loop);
+  l->watch = fd_watch_new(NULL, e->loop, cmd->fd, FD_READ, LOOP_REST, listener_ready, l);
   list_add_tail(&e->listeners, &l->n);
 }
 

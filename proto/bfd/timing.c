@@ -33,7 +33,8 @@ bfd_tx_deadline(btime base, btime interval, u8 detect_mult, struct rng *rng)
   btime shortest = interval - interval / 4;
   btime longest = detect_mult == 1 ? interval - (interval + 9) / 10 : interval;
   btime at = base + shortest + rng_below(rng, MIN(longest - shortest + 1, (btime) U32_MAX));
-  btime rounded = at & ~(tick_for(interval) - 1);
+  btime tick = tick_for(interval), rounded = at & ~(tick - 1);
 
-  return rounded < base + shortest ? at : rounded;
+  /* The window holds at least two ticks, so the next one is inside where this one is before it. */
+  return rounded < base + shortest ? rounded + tick : rounded;
 }
