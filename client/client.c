@@ -204,7 +204,7 @@ on_reply(const struct reply_event *e, void *data)
   }
 
   if (e->cut)
-    fprintf(stderr, "Line too long, cut after %u bytes\n", CLIENT_LINE_MAX);
+    fprintf(stderr, "Line too long, cut after %d bytes\n", CLIENT_LINE_MAX);
   if (e->final)
   {
     c->busy = false;

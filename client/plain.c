@@ -56,7 +56,7 @@ plain_read(struct plain *f)
     f->used += n;
   if (f->used == sizeof(f->bytes) - 1 && !memchr(f->bytes, '\n', f->used))
   {
-    fprintf(stderr, "Command longer than %u bytes\n", PLAIN_LINE_MAX - 2);
+    fprintf(stderr, "Command longer than %d bytes\n", PLAIN_LINE_MAX - 2);
     return false;
   }
   return true;

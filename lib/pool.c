@@ -172,10 +172,12 @@ mb_realloc(pool *p, void *mem, size_t size)
   struct block *b = SKIP_BACK(struct block, data, mem);
 
   list_remove(&b->r.n);
-  b = realloc(b, sizeof(struct block) + size);
-  ASSERT(b);
-  resource_link(p, &b->r, &block_class);
-  return b->data;
+
+  struct block *moved = realloc(b, sizeof(struct block) + size);
+
+  ASSERT(moved);
+  resource_link(p, &moved->r, &block_class);
+  return moved->data;
 }
 
 char *

@@ -239,7 +239,7 @@ nl_messages(struct netlink *nl, size_t size)
   int left = size;
   bool freed = false;
 
-  nl->freed = &freed;
+  nl->freed = &freed; /* cppcheck-suppress autoVariables ; taken back below */
   while (mnl_nlmsg_ok(nlh, left))
   {
     nl_message(nl, nlh);

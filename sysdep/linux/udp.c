@@ -140,7 +140,11 @@ sender_options(int fd, const struct udp_sender *how, bool v6)
   if (how->share_port)
     ok = ok && set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (how->ifindex)
-    /* The peer of a direct session is on this link, whatever the routing table says. */
+    /*
+     * The peer of a direct session is on this link, whatever the routing table says: a host route through
+     * another router would cost the packet its TTL. The kernel pays for it with a route lookup for each
+     * packet.
+     */
     ok = ok && set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, how->ifindex) &&
          set_int(fd, SOL_SOCKET, SO_DONTROUTE, 1);
 
