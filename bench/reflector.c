@@ -8,9 +8,10 @@
  *
  * makes the kernel accept them and answer ARP for them. Who sends first is the neighbour of that session.
  *
- * One thread. Received datagrams are handled in batches as they come, with the kernel's arrival times, so
- * that gaps tell about the sender. Every millisecond the due times of all sessions are looked through: an
- * array of 8 bytes per session, cheaper to scan than any queue is to keep up to some ten thousand sessions.
+ * One thread. Received datagrams are handled every millisecond, with the kernel's arrival times, so that gaps
+ * tell about the sender, and the sender does not pay for waking this process. Then the due times of all
+ * sessions are looked through: an array of 8 bytes per session, cheaper to scan than any queue is to keep up
+ * to some ten thousand sessions.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* recvmmsg, sendmmsg */
@@ -567,7 +568,6 @@ reflector_open(struct reflector *r)
   check(timerfd_settime(r->timer, 0, &ms, NULL), "timerfd_settime");
 
   r->epoll = check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
-  watch(r, r->rx);
   watch(r, r->timer);
   watch(r, r->signals);
 }
@@ -612,9 +612,7 @@ reflector_run(struct reflector *r)
 
       if (ev[i].data.fd == r->signals)
         return;
-      if (ev[i].data.fd == r->rx)
-        reflector_receive(r);
-      else if (read(r->timer, &ticks, sizeof(ticks)) == sizeof(ticks))
+      if (read(r->timer, &ticks, sizeof(ticks)) == sizeof(ticks))
         reflector_tick(r);
     }
   }
