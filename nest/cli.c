@@ -28,7 +28,7 @@ struct cli
   struct work *work;
   struct config *(*get_config)(void);
   char *in;
-  size_t in_len, in_scanned;
+  size_t in_pos, in_len, in_scanned; /* taken up to pos, searched for a newline up to scanned */
   char *out;
   size_t out_pos, out_len, out_size;
   uint last_code;  /* of the reply being written; 0: none yet */
@@ -164,27 +164,27 @@ run_command(struct cli *c, char *line)
     cli_end(c, 9001, "%s", error.text);
 }
 
-/* The next complete line of the input as a string, or NULL. What follows it moves up. */
+/* The next complete line of the input as a string, or NULL. */
 static char *
 take_line(struct cli *c)
 {
-  char *end = memchr(c->in + c->in_scanned, '\n', c->in_len - c->in_scanned);
+  char *start = c->in + c->in_pos, *end = memchr(c->in + c->in_scanned, '\n', c->in_len - c->in_scanned);
 
-  if (!end && c->eof && c->in_len && !c->skipping)
+  if (!end && c->eof && c->in_len > c->in_pos && !c->skipping)
     end = c->in + c->in_len; /* the last line may lack its newline */
   if (!end)
   {
+    memmove(c->in, start, c->in_len - c->in_pos);
+    c->in_len -= c->in_pos;
+    c->in_pos = 0;
     c->in_scanned = c->in_len;
     return NULL;
   }
 
-  size_t used = MIN((size_t) (end - c->in) + 1, c->in_len);
-  char *line = mb_alloc(c->pool, end - c->in + 1);
+  char *line = mb_alloc(c->pool, end - start + 1);
 
-  memcpy(line, c->in, end - c->in);
-  memmove(c->in, c->in + used, c->in_len - used);
-  c->in_len -= used;
-  c->in_scanned = 0;
+  memcpy(line, start, end - start);
+  c->in_pos = c->in_scanned = MIN((size_t) (end - c->in) + 1, c->in_len);
   return line;
 }
 
@@ -195,7 +195,7 @@ input_overflow(struct cli *c)
   if (!c->skipping)
     cli_end(c, 9000, "Command too long");
   c->skipping = true;
-  c->in_len = c->in_scanned = 0;
+  c->in_pos = c->in_len = c->in_scanned = 0;
 }
 
 /* Run what is there; false when nothing more can be run now. */
@@ -283,7 +283,7 @@ cli_work(struct work *w UNUSED, void *data)
     c->room_hook = NULL;
     hook(c, c->room_data);
   }
-  if (c->out_pos == c->out_len && !c->busy && (c->closing || (c->eof && !c->in_len)))
+  if (c->out_pos == c->out_len && !c->busy && (c->closing || (c->eof && c->in_pos == c->in_len)))
   {
     rfree(c);
     return false;
