@@ -211,6 +211,14 @@ set_disabled(struct proto *p, bool disabled)
     proto_start(p);
 }
 
+static void
+set_debug(struct proto *p, uint debug)
+{
+  p->debug = debug;
+  if (p->class->debug_changed && (p->state == PROTO_UP || p->state == PROTO_START))
+    p->class->debug_changed(p);
+}
+
 /* One instance follows the new configuration. An operator's disable holds unless the file changed its mind.
  */
 static void
@@ -219,7 +227,7 @@ follow(struct proto *p, struct proto_config *cf)
   bool switched = cf->disabled != p->cf->disabled;
 
   p->removed = false;
-  p->debug = cf->debug;
+  set_debug(p, cf->debug);
   if (p->state == PROTO_DOWN)
     p->cf = cf;
   else if (p->state != PROTO_STOP && p->class->reconfigure(p, cf))
@@ -483,7 +491,7 @@ proto_cmd(struct cli *c, const struct proto_pattern *which, enum proto_action ac
     count++;
     if (action == PROTO_CMD_DEBUG)
     {
-      p->debug = debug;
+      set_debug(p, debug);
       continue;
     }
     snprintf(p->message, sizeof(p->message), "%s", message ? message : "");

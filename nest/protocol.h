@@ -50,6 +50,8 @@ struct proto_class
   void (*stop)(struct proto *p);
   /* Go on with @cf; false: it has to be restarted for that. The old config is still there during the call. */
   bool (*reconfigure)(struct proto *p, struct proto_config *cf);
+  /* p->debug has changed while it runs. May be NULL. */
+  void (*debug_changed)(struct proto *p);
   /* The Info column, and more lines (code 1006) for `show protocols all`. May be NULL. */
   const char *(*info)(const struct proto *p);
   void (*show)(const struct proto *p, struct cli *c);

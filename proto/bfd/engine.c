@@ -587,6 +587,18 @@ engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
 /* Messages */
 
 void
+engine_trace(const struct bfd_engine *e, const char *what, ip_addr peer, const struct bfd_packet *pkt)
+{
+  if (!e->trace_packets)
+    return;
+  log_write(L_TRACE,
+            "%s: %s %s: %s%s%s, diagnostic %u, discriminators %u %u, intervals %u %u us, multiplier %u",
+            e->name, what, IP_STR(peer), bfd_state_name(pkt->state),
+            pkt->flags & BFD_FLAG_POLL ? " Poll" : "", pkt->flags & BFD_FLAG_FINAL ? " Final" : "", pkt->diag,
+            pkt->my_disc, pkt->your_disc, pkt->min_tx, pkt->min_rx, pkt->detect_mult);
+}
+
+void
 bfd_engine_message(struct msg *m, void *engine)
 {
   struct bfd_engine *e = engine;
@@ -611,6 +623,9 @@ bfd_engine_message(struct msg *m, void *engine)
     break;
   case BFD_UNLISTEN:
     engine_unlisten(e, ((struct bfd_listen_cmd *) msg)->id);
+    break;
+  case BFD_TRACE:
+    e->trace_packets = ((struct bfd_trace_cmd *) msg)->packets;
     break;
   case BFD_QUIT:
     engine_quit(e);

@@ -84,6 +84,7 @@ struct bfd_engine
   struct timer *timer;
   struct rng rng;
   bool quitting;
+  bool trace_packets;
 
   /* receive.c */
   struct list listeners;
@@ -106,6 +107,8 @@ u32 engine_link_hash(uint ifindex, bool v6);
 /* Carry out what a session asked for. May free @s (the last farewell). */
 void engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 state_before);
 void engine_tick(struct bfd_engine *e);
+/* Log a packet, under `debug { packets }`. */
+void engine_trace(const struct bfd_engine *e, const char *what, ip_addr peer, const struct bfd_packet *pkt);
 
 /* receive.c */
 void engine_drain(struct bfd_engine *e);

@@ -21,7 +21,8 @@ enum bfd_msg_kind
   BFD_SNAPSHOT, /* answered by struct bfd_snapshot */
   BFD_LISTEN,   /* receive on this socket from now on */
   BFD_UNLISTEN,
-  BFD_QUIT, /* remove everything; answered by BFD_STOPPED when the last session has gone */
+  BFD_TRACE, /* log each packet, or not */
+  BFD_QUIT,  /* remove everything; answered by BFD_STOPPED when the last session has gone */
   /* both ways */
   BFD_NOTE,
   /* to the main loop */
@@ -62,6 +63,12 @@ struct bfd_listen_cmd
   enum bfd_hop hop;
   bool v6;
   int fd;
+};
+
+struct bfd_trace_cmd
+{
+  struct bfd_msg msg;
+  bool packets;
 };
 
 struct bfd_snapshot_cmd

@@ -52,6 +52,16 @@ reply_received(struct msg *m, void *data)
 }
 
 static void
+bfd_debug_changed(struct proto *proto)
+{
+  struct bfd_trace_cmd *cmd = msg_alloc(sizeof(*cmd));
+
+  cmd->msg.kind = BFD_TRACE;
+  cmd->packets = proto->debug & D_PACKETS;
+  bfd_post((struct bfd_proto *) proto, &cmd->msg);
+}
+
+static void
 bfd_start(struct proto *proto)
 {
   struct bfd_proto *p = (struct bfd_proto *) proto;
@@ -65,6 +75,7 @@ bfd_start(struct proto *proto)
   p->commands = mailbox_new(p->engine_pool, p->engine_loop, bfd_engine_message, engine);
   p->thread = thread_start(proto->pool, p->engine_loop);
   list_init(&p->queries);
+  bfd_debug_changed(proto);
   bfd_listen_start(p);
   bfd_provide_start(p);
   bfd_wishes_start(p);
@@ -118,4 +129,5 @@ const struct proto_class proto_bfd = {
   .start = bfd_start,
   .stop = bfd_stop,
   .reconfigure = bfd_reconfigure,
+  .debug_changed = bfd_debug_changed,
 };

@@ -90,6 +90,7 @@ receive(struct bfd_engine *e, const struct udp_packet *in, const struct bfd_rx_m
   if (rx != BFD_RX_OK)
     return rx;
 
+  engine_trace(e, "Packet from", meta->remote, &pkt);
   s = pkt.your_disc ? find_by_disc(e, pkt.your_disc) : find_by_peer(e, meta);
   if (!s)
     return BFD_RX_NO_SESSION;

@@ -117,6 +117,7 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
     return;
   }
 
+  engine_trace(e, "Packet to", s->key.remote, &pkt);
   bfd_packet_encode(&pkt, data);
   error = udp_send(s->fd, data, sizeof(data));
   if (error)

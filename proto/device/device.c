@@ -24,6 +24,15 @@ scan_timer(struct timer *t, void *data)
 }
 
 static void
+trace_change(const struct iface *i, void *data)
+{
+  struct device_proto *p = data;
+
+  PROTO_TRACE(&p->p, D_INTERFACES, "Interface %s: %s%s%s", i->name, i->present ? "present" : "gone",
+              i->up ? ", up" : "", i->link ? ", link" : "");
+}
+
+static void
 device_start(struct proto *proto)
 {
   struct device_proto *p = (struct device_proto *) proto;
@@ -32,6 +41,7 @@ device_start(struct proto *proto)
   p->netlink = netlink_new(proto->pool, proto->loop, &iface_nl_hooks, NULL);
   if (!p->netlink)
     return; /* stays in start; the reason is in the log */
+  iface_watch_new(proto->pool, trace_change, p);
   p->scan = timer_new(proto->pool, proto->loop, scan_timer, p);
   timer_set_in(p->scan, BT_S(cf->scan_time));
   proto_up(proto);
