@@ -32,9 +32,10 @@ void reconfig_init(pool *p, struct loop *l, struct config *cfg, const struct rec
 struct config *reconfig_current(void);
 /* Read the file again, as SIGHUP asks; the outcome goes to the log. */
 void reconfig_reload(void);
-/* Stop the thread; nothing is reloaded any more. */
+/* Nothing is reloaded any more. */
 void reconfig_stop(void);
-void reconfig_free(void); /* all configurations; nothing uses them any more */
+/* After the loop has ended: wait for the thread, free all configurations. */
+void reconfig_free(void);
 
 /* The daemon */
 

@@ -149,8 +149,8 @@ static void
 undo_timeout(struct timer *t UNUSED, void *data UNUSED)
 {
   log_write(L_INFO, "The configuration was not confirmed in time");
-  if (rc.previous && !rc.applying)
-    apply(rc.previous, true);
+  if (rc.previous)
+    commit(rc.previous, true, 0);
 }
 
 /* Results of parsing */
@@ -369,13 +369,13 @@ reconfig_stop(void)
 {
   rc.stopping = true;
   timer_stop(rc.undo);
-  loop_stop(rc.parse_loop);
-  thread_join(rc.thread);
+  loop_stop(rc.parse_loop); /* it may still be reading; nobody waits for it here */
 }
 
 void
 reconfig_free(void)
 {
+  thread_join(rc.thread);
   if (rc.next != rc.previous)
     config_free(rc.next);
   if (rc.retired != rc.previous && rc.retired != rc.current)
