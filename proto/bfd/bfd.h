@@ -56,7 +56,8 @@ struct bfd_listener
   bool v6;
   ip_addr local;   /* strict bind; else IP_NONE */
   uint users;      /* strict bind: sessions with that address */
-  char error[160]; /* why it is not open */
+  int last_error;  /* why it is not open: errno, */
+  char error[160]; /* and in words */
 };
 
 /* A request made for a `neighbor` line. */

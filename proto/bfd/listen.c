@@ -33,24 +33,25 @@ port_for(enum bfd_hop hop)
   return hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP;
 }
 
+/* The owner is looked for once, not at every retry: that reads through all of /proc. */
 static void
 listen_failed(struct bfd_proto *p, struct bfd_listener *l, int error)
 {
-  char owner[UDP_OWNER_SIZE], reason[160];
   const char *where = ip_is_none(l->local) ? (l->v6 ? "::" : "0.0.0.0") : IP_STR(l->local);
+  char owner[UDP_OWNER_SIZE];
 
+  timer_set_in(p->listen_retry, RETRY_TIME);
+  if (error == l->last_error)
+    return;
+  l->last_error = error;
   if (error == EADDRINUSE)
   {
     udp_port_owner(l->v6, port_for(l->hop), owner);
-    snprintf(reason, sizeof(reason), "UDP port %u of %s, in use by %s", port_for(l->hop), where, owner);
+    snprintf(l->error, sizeof(l->error), "UDP port %u of %s, in use by %s", port_for(l->hop), where, owner);
   }
   else
-    snprintf(reason, sizeof(reason), "UDP port %u of %s: %s", port_for(l->hop), where, strerror(error));
-
-  if (strcmp(reason, l->error) != 0)
-    log_write(L_ERR, "%s: Cannot open %s", p->p.name, reason);
-  memcpy(l->error, reason, sizeof(reason));
-  timer_set_in(p->listen_retry, RETRY_TIME);
+    snprintf(l->error, sizeof(l->error), "UDP port %u of %s: %s", port_for(l->hop), where, strerror(error));
+  log_write(L_ERR, "%s: Cannot open %s", p->p.name, l->error);
 }
 
 static void
@@ -74,6 +75,7 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
   struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
 
   l->error[0] = 0;
+  l->last_error = 0;
   l->id = ++p->next_id;
   cmd->msg.kind = BFD_LISTEN;
   cmd->id = l->id;
