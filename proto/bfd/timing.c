@@ -35,6 +35,7 @@ bfd_tx_deadline(btime base, btime interval, u8 detect_mult, struct rng *rng)
   btime at = base + shortest + rng_below(rng, MIN(longest - shortest + 1, (btime) U32_MAX));
   btime tick = tick_for(interval), rounded = at & ~(tick - 1);
 
-  /* The window holds at least two ticks, so the next one is inside where this one is before it. */
-  return rounded < base + shortest ? rounded + tick : rounded;
+  if (rounded < base + shortest)
+    rounded += tick;
+  return rounded <= base + longest ? rounded : at; /* a window shorter than a tick may hold none */
 }
