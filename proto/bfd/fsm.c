@@ -7,6 +7,7 @@
 static const struct bfd_step bfd_fsm[BFD_STATE__MAX][BFD_EVENT__MAX] = {
   [BFD_ADMIN_DOWN] = {
     /* whatever the peer says is discarded, 6.8.6 */
+    [DETECT_EXPIRED] = { .actions = FORGET_REMOTE },
     [ENABLE]         = GO(BFD_DOWN, BFD_DIAG_NONE, NOTIFY) },
   [BFD_DOWN] = {
     [RX_DOWN]        = GO(BFD_INIT, BFD_DIAG_KEEP, NOTIFY),        /* the diagnostic explains the last Down until Up */

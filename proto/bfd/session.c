@@ -52,40 +52,39 @@ poll_done(struct bfd_session *s)
 }
 
 static void
-poll_start(struct bfd_session *s, btime now)
+poll_start(struct bfd_session *s)
 {
   if (!s->remote_disc)
     return; /* nobody knows us yet; the handshake carries the values */
   s->poll = BFD_POLL_ACTIVE;
-  s->last_poll = now;
+  s->first_poll = 0;
 }
 
 /* Advertise what is wanted in the present state. */
 static uint
-retime(struct bfd_session *s, btime now)
+retime(struct bfd_session *s)
 {
   bool up = s->state == BFD_UP;
   u32 min_tx = up ? s->params.min_tx : s->params.idle_tx;
   u32 min_rx = s->params.min_rx;
-
-  s->retime = false;
-  if (min_tx == s->min_tx && min_rx == s->min_rx)
-    return 0;
+  bool change = min_tx != s->min_tx || min_rx != s->min_rx;
+  bool catch_up = !up && (s->tx_used != min_tx || s->rx_used != min_rx); /* a Poll Sequence was cut short */
 
   /* One change at a time, so that it is clear which one a Final answers (6.8.3). Leaving Up cannot wait. */
-  if (up && s->poll != BFD_POLL_NONE)
-  {
-    s->retime = true;
+  s->retime = up && change && s->poll != BFD_POLL_NONE;
+  if (s->retime || !(change || catch_up))
     return 0;
-  }
 
   s->min_tx = min_tx;
   s->min_rx = min_rx;
   if (!up || min_tx < s->tx_used)
     s->tx_used = min_tx; /* sending slower while Up waits until the peer has heard of it */
-  if (!up || min_rx > s->rx_used)
-    s->rx_used = min_rx; /* and so does expecting packets sooner */
-  poll_start(s, now);
+  /* And so does expecting packets sooner, or any again. 0 is the longest of intervals: the peer may stop at
+   * once. */
+  if (!up || !min_rx || (s->rx_used && min_rx > s->rx_used))
+    s->rx_used = min_rx;
+  if (change)
+    poll_start(s);
   return BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
 }
 
@@ -108,12 +107,10 @@ step(struct bfd_session *s, enum bfd_event event, btime now)
   s->since = now;
   if (st.diag != BFD_DIAG_KEEP)
     s->diag = st.diag;
-  if (st.state == BFD_ADMIN_DOWN)
-    s->watching = false;
   if (st.actions & (TX_SLOW | POLL))
-    todo |= retime(s, now);
+    todo |= retime(s);
   if (st.actions & POLL)
-    poll_start(s, now);
+    poll_start(s);
   /* 6.8.7: a packet whose contents differ from the last one goes out at once. */
   return todo | BFD_TODO_NOTIFY | BFD_TODO_SEND | BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
 }
@@ -139,7 +136,7 @@ bfd_session_configure(struct bfd_session *s, const struct bfd_params *params, bt
     todo |= BFD_TODO_SEND; /* needs no Poll Sequence, but the peer should hear of it */
   if (passive_change)
     todo |= BFD_TODO_TX_TIMER;
-  return todo | retime(s, now);
+  return todo | retime(s);
 }
 
 uint
@@ -182,9 +179,6 @@ static uint
 take_remote(struct bfd_session *s, const struct bfd_packet *pkt)
 {
   bool news = s->remote_state != pkt->state || s->remote_diag != pkt->diag;
-  bool timing = s->remote_min_rx != pkt->min_rx || s->remote_demand != !!(pkt->flags & BFD_FLAG_DEMAND) ||
-                !s->remote_disc;
-  bool watch = s->remote_min_tx != pkt->min_tx || s->remote_mult != pkt->detect_mult;
 
   s->remote_disc = pkt->my_disc;
   s->remote_state = pkt->state;
@@ -193,23 +187,29 @@ take_remote(struct bfd_session *s, const struct bfd_packet *pkt)
   s->remote_min_rx = pkt->min_rx;
   s->remote_min_tx = pkt->min_tx;
   s->remote_mult = pkt->detect_mult;
-  return (news ? BFD_TODO_NOTIFY : 0) | (timing ? BFD_TODO_TX_TIMER : 0) | (watch ? BFD_TODO_DETECTION : 0);
+  return news ? BFD_TODO_NOTIFY : 0;
 }
 
+/*
+ * A Poll Sequence ends with the first Final. Several polls may have gone out before it came; until their
+ * answers are in as well, and a packet without Final was seen, another sequence could be ended by one of them
+ * (6.8.3).
+ */
 static uint
 take_poll(struct bfd_session *s, const struct bfd_packet *pkt, btime arrival)
 {
   bool final = pkt->flags & BFD_FLAG_FINAL;
 
-  if (s->poll == BFD_POLL_ACTIVE && final)
+  if (s->poll == BFD_POLL_ACTIVE && final && s->first_poll)
   {
     s->poll = BFD_POLL_SETTLING;
+    s->poll_trip = arrival - s->first_poll;
     return poll_done(s);
   }
-  if (s->poll == BFD_POLL_SETTLING && !final && (!s->remote_demand || arrival - s->last_poll >= POLL_SETTLE))
+  if (s->poll == BFD_POLL_SETTLING && !final && arrival - s->last_poll >= s->poll_trip)
   {
     s->poll = BFD_POLL_NONE;
-    return s->retime ? retime(s, arrival) : 0;
+    return s->retime ? retime(s) : 0;
   }
   return 0;
 }
@@ -217,20 +217,22 @@ take_poll(struct bfd_session *s, const struct bfd_packet *pkt, btime arrival)
 uint
 bfd_session_receive(struct bfd_session *s, const struct bfd_packet *pkt, btime arrival)
 {
+  btime interval = bfd_session_tx_interval(s), deadline = bfd_session_detect_deadline(s);
   uint todo = take_remote(s, pkt) | take_poll(s, pkt, arrival);
 
-  if (s->state == BFD_ADMIN_DOWN)
-    return todo & ~BFD_TODO_DETECTION; /* 6.8.6: discarded here; no Final either */
-
-  todo |= step(s, RX_ADMIN_DOWN + pkt->state, arrival);
-  if (pkt->flags & BFD_FLAG_POLL)
-    todo |= BFD_TODO_FINAL;
-  if (!s->watching)
+  /* 6.8.6: in AdminDown the packet is discarded here, and a Poll not answered. */
+  if (s->state != BFD_ADMIN_DOWN)
   {
-    s->watching = true;
-    todo |= BFD_TODO_DETECTION;
+    todo |= step(s, RX_ADMIN_DOWN + pkt->state, arrival);
+    if (pkt->flags & BFD_FLAG_POLL)
+      todo |= BFD_TODO_FINAL;
   }
+  s->watching = true;
   s->last_rx = MAX(s->last_rx, arrival); /* packets of two queues may be read out of order */
+  if (bfd_session_tx_interval(s) != interval)
+    todo |= BFD_TODO_TX_TIMER;
+  if (bfd_session_detect_deadline(s) < deadline)
+    todo |= BFD_TODO_DETECTION;
   return todo;
 }
 
@@ -264,9 +266,26 @@ bfd_session_tx_interval(const struct bfd_session *s)
   return bfd_tx_interval(s->tx_used, s->remote_min_rx);
 }
 
+/*
+ * A peer that was told not to send sends no packet without Final either: there the second way of 6.8.3 has to
+ * do, time enough for any answer.
+ */
+static void
+settle_by_time(struct bfd_session *s, btime now)
+{
+  if (s->poll != BFD_POLL_SETTLING || s->min_rx || now - s->last_poll < 2 * s->poll_trip)
+    return;
+  s->poll = BFD_POLL_NONE;
+  if (s->retime)
+    retime(s);
+}
+
 struct bfd_packet
 bfd_session_packet(struct bfd_session *s, enum bfd_tx_kind kind, btime now)
 {
+  if (kind == BFD_TX_PERIODIC)
+    settle_by_time(s, now);
+
   struct bfd_packet pkt = {
     .diag = s->diag,
     .state = s->state,
@@ -283,6 +302,8 @@ bfd_session_packet(struct bfd_session *s, enum bfd_tx_kind kind, btime now)
   {
     pkt.flags = BFD_FLAG_POLL;
     s->last_poll = now;
+    if (!s->first_poll)
+      s->first_poll = now;
   }
   return pkt;
 }

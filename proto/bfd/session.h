@@ -42,9 +42,11 @@ struct bfd_session
   u32 tx_used, rx_used; /* as calculated with: differ during a Poll Sequence (6.8.3) */
   u32 remote_min_tx, remote_min_rx;
   struct bfd_params params;
-  btime since;     /* last change of state */
-  btime last_rx;   /* arrival of the last accepted packet */
-  btime last_poll; /* last packet sent with the Poll bit */
+  btime since;      /* last change of state */
+  btime last_rx;    /* arrival of the last accepted packet */
+  btime first_poll; /* first packet of the Poll Sequence, 0 while there was none */
+  btime last_poll;  /* last one */
+  btime poll_trip;  /* how long the first answer took: no less than a round trip */
 };
 
 void bfd_session_init(struct bfd_session *s, const struct bfd_params *params, u32 local_disc, btime now);
