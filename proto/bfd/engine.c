@@ -272,25 +272,16 @@ static void
 detect_due(struct bfd_engine *e, struct engine_session *s)
 {
   btime now = loop_now(e->loop), deadline = bfd_session_detect_deadline(&s->v);
+  u8 before = s->v.state;
 
   if (s->leaving)
-  {
     session_free(e, s);
-    return;
-  }
-
-  bool heard = deadline > now || engine_heard_until(e, s, deadline);
-
-  if (bfd_session_detect_deadline(&s->v) > now)
+  else if (deadline > now)
     set_detect_timer(e, s);
-  else if (!heard)
-    wheel_set(&e->wheel, &s->detect.e, now + VERDICT_DELAY); /* the sockets are full: go on reading first */
+  else if (!engine_heard_until(e, s, deadline) || bfd_session_detect_deadline(&s->v) != deadline)
+    wheel_set(&e->wheel, &s->detect.e, now + VERDICT_DELAY); /* read on, or judge the new deadline */
   else
-  {
-    u8 before = s->v.state;
-
     engine_apply(e, s, bfd_session_event(&s->v, DETECT_EXPIRED, now), before);
-  }
 }
 
 static void
@@ -444,6 +435,7 @@ session_revive(struct bfd_engine *e, struct engine_session *s, u64 id)
   s->leaving = false;
   e->leaving_count--;
   s->farewells = 0;
+  s->left_up = s->failed = s->note_due = false; /* news of before, for nobody */
   wheel_unset(&s->detect.e);
   return s;
 }
