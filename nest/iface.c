@@ -235,28 +235,8 @@ iface_same(const struct iface *i, const struct nl_link *l)
 }
 
 static void
-link_hook(void *data UNUSED, const struct nl_link *l, bool gone)
+link_set(struct iface *i, const struct nl_link *l)
 {
-  struct iface *old = iface_by_index(l->index);
-  struct iface *i = iface_find(l->name);
-
-  /* Renamed, or the index belongs to something else by now. */
-  if (old && old != i)
-    iface_gone(old);
-  if (i && i->index != l->index)
-    iface_gone(i);
-  if (gone)
-  {
-    if (i)
-      iface_gone(i);
-    return;
-  }
-
-  if (!i)
-    i = iface_new(l->name);
-  i->seen = true;
-  if (iface_same(i, l))
-    return;
   i->present = true;
   i->index = l->index;
   i->up = l->up;
@@ -267,6 +247,38 @@ link_hook(void *data UNUSED, const struct nl_link *l, bool gone)
   i->multicast = l->multicast;
   i->point_to_point = l->point_to_point;
   i->loopback = l->loopback;
+}
+
+static void
+link_hook(void *data UNUSED, const struct nl_link *l, bool gone)
+{
+  struct iface *old = iface_by_index(l->index);
+  struct iface *i = iface_find(l->name);
+  struct list moved;
+
+  list_init(&moved);
+  if (i && i->index != l->index)
+    iface_gone(i);
+  if (gone)
+  {
+    if (old)
+      iface_gone(old);
+    return;
+  }
+  if (!i)
+    i = iface_new(l->name);
+  /* Renamed: the addresses stay, and the kernel does not announce all of them again. */
+  if (old && old != i)
+  {
+    list_splice(&moved, &old->addrs);
+    iface_gone(old);
+  }
+
+  i->seen = true;
+  if (iface_same(i, l))
+    return;
+  list_splice(&i->addrs, &moved);
+  link_set(i, l);
   iface_changed(i);
 }
 
