@@ -262,6 +262,12 @@ cli_update_events(struct cli *c)
   fd_watch_events(c->watch, (reading ? FD_READ : 0) | (writing ? FD_WRITE : 0));
 }
 
+static bool
+has_room(const struct cli *c)
+{
+  return c->out_len - c->out_pos < CLI_ROOM;
+}
+
 /* Everything a session can do now. True: call again, there is more and others should have their turn. */
 static bool
 cli_work(struct work *w UNUSED, void *data)
@@ -269,14 +275,15 @@ cli_work(struct work *w UNUSED, void *data)
   struct cli *c = data;
   uint done = 0;
 
-  while (!c->busy && !c->closing && done < CLI_COMMANDS_A_ROUND && run_next(c))
+  /* Who does not read replies gets no more of them. */
+  while (!c->busy && !c->closing && has_room(c) && done < CLI_COMMANDS_A_ROUND && run_next(c))
     done++;
   if (!cli_flush(c))
   {
     rfree(c);
     return false;
   }
-  if (c->room_hook && c->out_len - c->out_pos < CLI_ROOM)
+  if (c->room_hook && has_room(c))
   {
     void (*hook)(struct cli *, void *) = c->room_hook;
 
