@@ -196,8 +196,8 @@ cf_prefix(struct cf_ctx *cx, const struct cf_loc *loc, ip_addr a, u32 len)
 }
 
 /* Keywords are sorted by the generator. */
-int
-cf_keyword_token(const char *word)
+static const struct cf_keyword *
+keyword_find(const char *word)
 {
   uint low = 0, high;
   const struct cf_keyword *table = cf_keywords(&high);
@@ -208,13 +208,29 @@ cf_keyword_token(const char *word)
     int order = strcmp(word, table[middle].word);
 
     if (order == 0)
-      return table[middle].token;
+      return &table[middle];
     if (order < 0)
       high = middle;
     else
       low = middle + 1;
   }
-  return 0;
+  return NULL;
+}
+
+int
+cf_keyword_token(const char *word)
+{
+  const struct cf_keyword *k = keyword_find(word);
+
+  return k ? k->token : 0;
+}
+
+bool
+cf_keyword_is_soft(const char *word)
+{
+  const struct cf_keyword *k = keyword_find(word);
+
+  return k && k->soft;
 }
 
 /* The frame of a parse */
@@ -235,7 +251,7 @@ config_parse(const char *file, struct conf_error *error)
 {
   pool *p = pool_new(NULL, "Config");
   struct config *cfg = mb_alloc(p, sizeof(*cfg));
-  struct cf_ctx cx = { .cfg = cfg };
+  struct cf_ctx cx = { .cfg = cfg, .file = file };
 
   cfg->pool = p;
   cfg->lp = cx.lp = lp_new(p);

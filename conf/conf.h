@@ -84,8 +84,9 @@ struct cf_ctx
   struct config *cfg; /* being built; for a command line the one in force, read only */
   struct linpool *lp; /* what the parse allocates */
   void *scanner;
-  int start_token; /* first token handed out: which part of the grammar */
-  int depth;       /* of includes */
+  const char *file; /* the outermost one; NULL: a command line */
+  int start_token;  /* first token handed out: which part of the grammar */
+  int depth;        /* of includes */
   bool failed;
   struct cf_loc where;
   char error[512], hint[256];
@@ -141,6 +142,7 @@ struct cf_keyword
 {
   const char *word;
   int token;
+  bool soft; /* a name outside its context */
 };
 bool cf_lex_open(struct cf_ctx *cx, const char *file);
 void cf_lex_line(struct cf_ctx *cx, const char *line);
@@ -148,6 +150,7 @@ void cf_lex_close(struct cf_ctx *cx);
 const char *cf_lex_text(struct cf_ctx *cx); /* the last token as written */
 const struct cf_keyword *cf_keywords(uint *count);
 int cf_keyword_token(const char *word); /* 0: not a keyword */
+bool cf_keyword_is_soft(const char *word);
 bool cf_parse_config(struct cf_ctx *cx);
 bool cf_parse_command(struct cf_ctx *cx);
 

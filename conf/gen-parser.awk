@@ -1,7 +1,7 @@
 # Assembles the grammar fragments (*.Y) of all modules.
 #
 #   awk -v out=parser   -f gen-parser.awk FRAGMENT...    the bison grammar
-#   awk -v out=keywords -f gen-parser.awk FRAGMENT...    C initialisers { "word", T_WORD }, sorted
+#   awk -v out=keywords -f gen-parser.awk FRAGMENT...    C initialisers { "word", T_WORD, soft }, sorted
 #   awk -v out=commands -f gen-parser.awk FRAGMENT...    COMMAND("words", "arguments", "help")
 #
 # A fragment is divided by lines "%section NAME":
@@ -70,7 +70,7 @@ END {
   if (out == "keywords") {
     sort(words, nwords)
     for (i = 1; i <= nwords; i++)
-      print "{ \"" words[i] "\", T_" token(words[i]) " },"
+      print "{ \"" words[i] "\", T_" token(words[i]) ", " (keyword[words[i]] == "soft keywords" ? "true" : "false") " },"
   } else if (out == "commands") {
     sort(commands, ncommands)
     for (i = 1; i <= ncommands; i++)
