@@ -16,6 +16,7 @@ struct udp_listen
   bool v6;
   u16 port;
   ip_addr local;       /* bind to this address; IP_NONE: to all */
+  uint ifindex;        /* of a link-local address */
   const char *device;  /* bind to this device (a VRF); NULL: to none */
   bool no_checksum;    /* IPv6: take packets with a zero UDP checksum (RFC 6935) */
   uint receive_buffer; /* bytes wanted; what the system's limit allows is taken */

@@ -55,6 +55,7 @@ struct bfd_listener
   enum bfd_hop hop;
   bool v6;
   ip_addr local;   /* strict bind; else IP_NONE */
+  uint ifindex;    /* of a link-local address */
   uint users;      /* strict bind: sessions with that address */
   int last_error;  /* why it is not open: errno, */
   char error[160]; /* and in words */
@@ -133,8 +134,10 @@ void bfd_neighbors_check(struct bfd_config *cf, struct cf_ctx *cx);
 
 /* listen.c */
 void bfd_listen_start(struct bfd_proto *p);
-void bfd_listen_follow(struct bfd_proto *p); /* what is accepted may have changed */
-struct bfd_listener *bfd_listen_local(struct bfd_proto *p, enum bfd_hop hop, ip_addr local);
+void bfd_listen_follow(struct bfd_proto *p);         /* what is accepted may have changed */
+void bfd_listen_siblings(const struct bfd_proto *p); /* the other instances may take over what @p had */
+bool bfd_listen_serves(const struct bfd_proto *p, enum bfd_hop hop, bool v6);
+struct bfd_listener *bfd_listen_local(struct bfd_proto *p, enum bfd_hop hop, const struct bfd_path *path);
 void bfd_listen_release(struct bfd_proto *p, struct bfd_listener *l);
 /* Why packets of a session of this kind cannot be received, or NULL. */
 const char *bfd_listen_problem(const struct bfd_proto *p, const struct bfd_shared *s);

@@ -61,6 +61,7 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
     .v6 = l->v6,
     .port = port_for(l->hop),
     .local = l->local,
+    .ifindex = l->ifindex,
     .no_checksum = config_of(p)->zero_checksum,
     .receive_buffer = RECEIVE_BUFFER,
   };
@@ -101,37 +102,39 @@ listen_close(struct bfd_proto *p, struct bfd_listener *l)
 }
 
 static struct bfd_listener *
-listen_new(struct bfd_proto *p, enum bfd_hop hop, bool v6, ip_addr local)
+listen_new(struct bfd_proto *p, enum bfd_hop hop, bool v6, ip_addr local, uint ifindex)
 {
   struct bfd_listener *l = mb_alloc(p->p.pool, sizeof(*l));
 
   l->hop = hop;
   l->v6 = v6;
   l->local = local;
+  l->ifindex = ifindex;
   list_add_tail(&p->listeners, &l->n);
   listen_open(p, l);
   return l;
 }
 
 static struct bfd_listener *
-listen_find(const struct bfd_proto *p, enum bfd_hop hop, bool v6, ip_addr local)
+listen_find(const struct bfd_proto *p, enum bfd_hop hop, bool v6, ip_addr local, uint ifindex)
 {
   struct bfd_listener *l;
 
   LIST_WALK (l, &p->listeners, n)
-    if (l->hop == hop && l->v6 == v6 && ip_equal(l->local, local))
+    if (l->hop == hop && l->v6 == v6 && ip_equal(l->local, local) && l->ifindex == ifindex)
       return l;
   return NULL;
 }
 
 struct bfd_listener *
-bfd_listen_local(struct bfd_proto *p, enum bfd_hop hop, ip_addr local)
+bfd_listen_local(struct bfd_proto *p, enum bfd_hop hop, const struct bfd_path *path)
 {
-  bool v6 = !ip_is_v4(local);
-  struct bfd_listener *l = listen_find(p, hop, v6, local);
+  bool v6 = !ip_is_v4(path->local);
+  uint ifindex = ip_is_link_local(path->local) ? path->ifindex : 0;
+  struct bfd_listener *l = listen_find(p, hop, v6, path->local, ifindex);
 
   if (!l)
-    l = listen_new(p, hop, v6, local);
+    l = listen_new(p, hop, v6, path->local, ifindex);
   l->users++;
   return l;
 }
@@ -149,8 +152,46 @@ bfd_listen_problem(const struct bfd_proto *p, const struct bfd_shared *s)
   const struct bfd_listener *l = s->listener;
 
   if (!l)
-    l = listen_find(p, s->key.hop, !ip_is_v4(s->key.remote), IP_NONE);
+    l = listen_find(p, s->key.hop, !ip_is_v4(s->key.remote), IP_NONE, 0);
   return l && l->error[0] ? l->error : NULL;
+}
+
+/* Instances of one daemon do not fight for a port: the first has it, and the others take over when it goes.
+ */
+static bool
+held_by_sibling(const struct bfd_proto *p, enum bfd_hop hop, bool v6)
+{
+  struct proto *other;
+
+  LIST_WALK (other, proto_list(), n)
+  {
+    const struct bfd_proto *sibling = (const struct bfd_proto *) other;
+
+    if (other->class == &proto_bfd && sibling != p && other->state != PROTO_DOWN &&
+        listen_find(sibling, hop, v6, IP_NONE, 0))
+      return true;
+  }
+  return false;
+}
+
+/* Does this instance receive packets of that kind? */
+bool
+bfd_listen_serves(const struct bfd_proto *p, enum bfd_hop hop, bool v6)
+{
+  return config_of(p)->strict_bind || listen_find(p, hop, v6, IP_NONE, 0);
+}
+
+void
+bfd_listen_siblings(const struct bfd_proto *p)
+{
+  struct proto *other;
+
+  LIST_WALK (other, proto_list(), n)
+    if (other->class == &proto_bfd && other != &p->p && other->state == PROTO_UP)
+    {
+      bfd_listen_follow((struct bfd_proto *) other);
+      bfd_provide_again((struct bfd_proto *) other);
+    }
 }
 
 void
@@ -161,11 +202,11 @@ bfd_listen_follow(struct bfd_proto *p)
   for (uint hop = 0; hop < BFD_HOP__MAX; hop++)
     for (uint v6 = 0; v6 < 2; v6++)
     {
-      struct bfd_listener *l = listen_find(p, hop, v6, IP_NONE);
+      struct bfd_listener *l = listen_find(p, hop, v6, IP_NONE, 0);
       bool wanted = bfd_accepts_kind(config_of(p), hop, v6);
 
-      if (wanted && !l)
-        listen_new(p, hop, v6, IP_NONE);
+      if (wanted && !l && !held_by_sibling(p, hop, v6))
+        listen_new(p, hop, v6, IP_NONE, 0);
       else if (!wanted && l)
         listen_close(p, l);
     }

@@ -27,6 +27,8 @@ engine_stopped(struct bfd_proto *p)
   thread_join(p->thread);
   rfree(p->engine_pool);
   p->engine_pool = NULL;
+  list_init(&p->listeners);
+  bfd_listen_siblings(p);
   proto_down(&p->p);
 }
 
@@ -106,6 +108,7 @@ bfd_reconfigure(struct proto *proto, struct proto_config *cf)
     return false;
   proto->cf = cf;
   bfd_listen_follow(p);
+  bfd_listen_siblings(p);
   bfd_provide_again(p);
   bfd_wishes_follow(p);
   return true;

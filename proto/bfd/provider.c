@@ -180,14 +180,11 @@ static void
 want_listener(struct bfd_proto *p, struct bfd_shared *s, const struct bfd_path *path)
 {
   bool wanted = path->usable && config_of(p)->strict_bind;
+  struct bfd_listener *before = s->listener;
 
-  if (s->listener && !(wanted && ip_equal(s->listener->local, path->local)))
-  {
-    bfd_listen_release(p, s->listener);
-    s->listener = NULL;
-  }
-  if (wanted && !s->listener)
-    s->listener = bfd_listen_local(p, s->key.hop, path->local);
+  s->listener = wanted ? bfd_listen_local(p, s->key.hop, path) : NULL;
+  if (before)
+    bfd_listen_release(p, before);
 }
 
 static struct bfd_path
@@ -383,7 +380,9 @@ withdraw(struct bfd_provider *pv, struct bfd_request *r)
 static bool
 accepts(struct bfd_provider *pv, const struct bfd_request *r)
 {
-  return bfd_accepts_kind(config_of(pv->data), r->hop, !ip_is_v4(r->remote));
+  bool v6 = !ip_is_v4(r->remote);
+
+  return bfd_accepts_kind(config_of(pv->data), r->hop, v6) && bfd_listen_serves(pv->data, r->hop, v6);
 }
 
 static const struct bfd_provider_ops provider_ops = {

@@ -419,13 +419,13 @@ static const struct
 {
   enum bfd_hop hop, meta_hop; int ttl; uint ifindex; u8 flags; bool suspended; u8 min_ttl; enum bfd_rx rx;
 } matrix[] = {
-  /* direct: 255 and nothing else, its own interface only */
+  /* direct: 255 and nothing else, whatever the minimum for multihop; its own interface only */
   { BFD_DIRECT,   BFD_DIRECT,   255, HERE,  0,               false, 0,   BFD_RX_OK },
   { BFD_DIRECT,   BFD_DIRECT,   254, HERE,  0,               false, 0,   BFD_RX_TTL },
   { BFD_DIRECT,   BFD_DIRECT,   1,   HERE,  0,               false, 0,   BFD_RX_TTL },
   { BFD_DIRECT,   BFD_DIRECT,   0,   HERE,  0,               false, 0,   BFD_RX_TTL },
   { BFD_DIRECT,   BFD_DIRECT,   -1,  HERE,  0,               false, 0,   BFD_RX_TTL },
-  { BFD_DIRECT,   BFD_DIRECT,   254, HERE,  0,               false, 1,   BFD_RX_TTL },   /* min ttl is not for direct ones */
+  { BFD_DIRECT,   BFD_DIRECT,   254, HERE,  0,               false, 1,   BFD_RX_TTL },
   { BFD_DIRECT,   BFD_DIRECT,   255, THERE, 0,               false, 0,   BFD_RX_INTERFACE },
   { BFD_DIRECT,   BFD_DIRECT,   255, 0,     0,               false, 0,   BFD_RX_INTERFACE },
   { BFD_DIRECT,   BFD_MULTIHOP, 255, HERE,  0,               false, 0,   BFD_RX_HOP },

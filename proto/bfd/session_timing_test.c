@@ -359,6 +359,29 @@ late_finals_do_not_end_the_next_poll(void **ctx UNUSED)
   assert_true(bfd_session_detection_time(&s) == 3 * 90000);
 }
 
+/* A peer told not to send sends nothing without Final that could be waited for. */
+static void
+where_the_peer_is_silent_time_separates_two_polls(void **ctx UNUSED)
+{
+  struct bfd_session s = session_in(BFD_UP, with_rx(0));
+  struct bfd_params params = with_rx(0);
+  struct bfd_packet pkt;
+
+  params.min_tx = 500000;
+  configure(&s, params, START + 1000);
+  assert_int_equal(bfd_session_packet(&s, BFD_TX_PERIODIC, START + 2000).flags, BFD_FLAG_POLL);
+  hear(&s, BFD_UP, BFD_FLAG_FINAL, START + 12000);
+  params.min_tx = 900000;
+  configure(&s, params, START + 12500);
+  pkt = bfd_session_packet(&s, BFD_TX_PERIODIC, START + 13000); /* a Final may still be on its way */
+  assert_int_equal(pkt.flags, 0);
+  assert_int_equal(pkt.min_tx, 500000);
+  pkt = bfd_session_packet(&s, BFD_TX_PERIODIC, START + BT_S(2));
+  assert_int_equal(pkt.flags, BFD_FLAG_POLL);
+  assert_int_equal(pkt.min_tx, 900000);
+  assert_true(bfd_session_tx_interval(&s) == 500000);
+}
+
 static void
 a_new_multiplier_is_told_at_once_without_a_poll(void **ctx UNUSED)
 {
@@ -451,6 +474,7 @@ main(void)
     cmocka_unit_test(a_change_undone_during_a_poll_needs_no_second_one),
     cmocka_unit_test(several_changes_in_one_go_share_one_poll),
     cmocka_unit_test(late_finals_do_not_end_the_next_poll),
+    cmocka_unit_test(where_the_peer_is_silent_time_separates_two_polls),
     cmocka_unit_test(a_new_multiplier_is_told_at_once_without_a_poll),
     cmocka_unit_test(the_same_parameters_again_do_nothing),
     cmocka_unit_test(a_change_while_not_up_holds_at_once),

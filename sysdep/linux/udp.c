@@ -102,7 +102,7 @@ udp_listen_open(const struct udp_listen *how)
     return fail(fd);
   if (how->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, how->device, strlen(how->device) + 1) < 0)
     return fail(fd);
-  if (bind(fd, &sa.sa, sockaddr_fill(&sa, how->v6, how->local, how->port, 0)) < 0)
+  if (bind(fd, &sa.sa, sockaddr_fill(&sa, how->v6, how->local, how->port, how->ifindex)) < 0)
     return fail(fd);
   return fd;
 }
