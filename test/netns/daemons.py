@@ -20,6 +20,7 @@ SANITIZER_ENV = {
     "TSAN_OPTIONS": "halt_on_error=0:exitcode=99",
 }
 LOG_TAIL = 200
+UP_AND_RUNNING = (13, "Daemon is up and running")  # at the end of `show status` when nothing is being applied
 
 
 class DaemonFailure(AssertionError):
@@ -354,7 +355,7 @@ class Bird(Daemon):
     def _answers(self):
         try:
             with self.control() as client:
-                return client.greeting[0][0] == 1 and client.command("show status")[-1][0] == 13
+                return client.greeting[0][0] == 1 and client.command("show status")[-1] == UP_AND_RUNNING
         except OSError:
             return False
 

@@ -1,0 +1,51 @@
+"""Floods of packets for nobody do no harm to the sessions that are there."""
+
+import random
+import socket
+import time
+
+import pytest
+
+from bfdpkt import DOWN, UP, Control
+from lab import Peregrine, wait_until
+from peer import BfdPeer
+from scenario import bfd, direct, wait_fast
+
+
+@pytest.mark.parametrize("kind", ["unknown discriminators", "zero discriminators", "garbage"])
+def test_flood(lab, kind):
+    a, b, c = lab.ns("a"), lab.ns("b"), lab.ns("c")
+    lan = lab.lan(a, b, c)
+    near, far, evil = lan.ends
+    one = Peregrine(a, bfd(direct(far.ip4, near), direct(far.ip6, near)))
+    two = Peregrine(b, bfd(direct(near.ip4, far), direct(near.ip6, far)))
+    for addr in (far.ip4, far.ip6):
+        wait_fast(one, addr)
+    flood = BfdPeer(c, evil.ip4, near.ip4, passive=True)
+    rng, sent = random.Random(1), 0
+
+    def packet():
+        if kind == "garbage":
+            return rng.randbytes(rng.randrange(0, 60))
+        return Control(state=DOWN if kind.startswith("zero") else UP, my_disc=rng.randrange(1, 1 << 32),
+                       your_disc=0 if kind.startswith("zero") else rng.randrange(1, 1 << 32)).encode()
+
+    packets = [packet() for _ in range(1000)]
+    end = time.monotonic() + 2
+    with c.inside():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        for data in packets:
+            sock.sendto(data, (near.ip4, 3784))
+        sent += len(packets)
+    sock.close()
+    print(f"{kind}: {sent / 2:.0f} packets/s, the daemon used {one.usage()[0]:.2f} s of CPU")
+    for daemon in (one, two):
+        wait_until(lambda daemon=daemon: len(daemon.session_details()) == 2, 1, "details")
+        for block in daemon.session_details():
+            assert block["Session state"] == "Up" and block["Counters/Went down"] == "0"
+    assert one.usage()[1] < 60_000
+    assert len(one.log(tail=None).splitlines()) < 500  # no line for each of them
+    assert not flood.received  # nor an answer
