@@ -117,10 +117,9 @@ static size_t
 linpool_size(const struct linpool *lp)
 {
   size_t size = 0;
-  struct lp_chunk *c;
 
-  LIST_WALK (c, &lp->chunks, n)
-    size += malloc_usable_size(c);
+  for (struct node *n = lp->chunks.ring.next; n != &lp->chunks.ring; n = n->next)
+    size += malloc_usable_size(SKIP_BACK(struct lp_chunk, n, n));
   return size;
 }
 
@@ -128,10 +127,14 @@ static void
 linpool_free(struct resource *r)
 {
   struct linpool *lp = (struct linpool *) r;
-  struct lp_chunk *c;
 
-  LIST_WALK_SAFE (c, &lp->chunks, n)
+  while (!list_empty(&lp->chunks))
+  {
+    struct lp_chunk *c = SKIP_BACK(struct lp_chunk, n, list_first(&lp->chunks));
+
+    list_remove(&c->n);
     free(c);
+  }
 }
 
 static const struct resource_class linpool_class = { "Linpool", sizeof(struct linpool), linpool_free };
