@@ -37,7 +37,7 @@ struct udp_sender
   ip_addr local, remote; /* @local may be IP_NONE: the kernel chooses */
   u16 local_port, remote_port;
   uint ifindex;    /* bind to this interface and treat the peer as on link; 0: routed */
-  bool share_port; /* allow another sender to use the same local port towards another peer */
+  bool share_port; /* take the port although other senders have it, towards other peers */
 };
 int udp_sender_open(const struct udp_sender *how);
 

@@ -23,6 +23,7 @@
 #define DSCP_CS6 0xc0
 #define CONTROL_PRIORITY 7 /* as the kernel's own routing daemons would: TC_PRIO_CONTROL */
 #define CONTROL_SPACE 256
+#define CLOCK_STEP BT_MS(2) /* more than any clock is steered by between two reads that matter */
 
 union sockaddr_ip
 {
@@ -165,6 +166,8 @@ udp_sender_open(const struct udp_sender *how)
     return fail(fd);
   if (bind(fd, &sa.sa, sockaddr_fill(&sa, v6, how->local, how->local_port, how->ifindex)) < 0)
     return fail(fd);
+  /* From here on others may ask to share the port; whether they do is their choice, not made by accident. */
+  set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (connect(fd, &sa.sa, sockaddr_fill(&sa, v6, how->remote, how->remote_port, how->ifindex)) < 0)
     return fail(fd);
   return fd;
@@ -185,6 +188,7 @@ udp_send(int fd, const byte *data, size_t size)
 
 struct udp_batch
 {
+  btime offset; /* of the wall clock, when last read */
   struct mmsghdr messages[UDP_BATCH];
   struct iovec iov[UDP_BATCH];
   union sockaddr_ip from[UDP_BATCH];
@@ -198,6 +202,7 @@ udp_batch_new(pool *p)
 {
   struct udp_batch *b = mb_alloc(p, sizeof(*b));
 
+  b->offset = clock_wall() - clock_now();
   for (int i = 0; i < UDP_BATCH; i++)
   {
     struct msghdr *m = &b->messages[i].msg_hdr;
@@ -282,13 +287,16 @@ udp_batch_read(struct udp_batch *b, int fd, btime floor, const struct udp_packet
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 
   btime now = clock_now(), offset = clock_wall() - now;
+  /* The wall clock was set while packets may have waited: their stamps mean nothing. */
+  bool stepped = llabs(offset - b->offset) > CLOCK_STEP;
 
+  b->offset = offset;
   for (int i = 0; i < n; i++)
   {
     struct udp_packet *p = &b->packets[i];
 
     packet_fill(p, &b->messages[i], &b->from[i], b->data[i]);
-    p->arrival = p->arrival ? MAX(MIN(p->arrival - offset, now), floor) : now;
+    p->arrival = p->arrival && !stepped ? MAX(MIN(p->arrival - offset, now), floor) : now;
   }
   *packets = b->packets;
   return n;
