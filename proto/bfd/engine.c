@@ -233,15 +233,15 @@ engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 befor
   if (!todo)
     return;
   account_state(s, before);
-  if (todo & BFD_TODO_FINAL)
+  if (todo & BFD_DO_FINAL)
     engine_send(e, s, BFD_TX_FINAL); /* says all the news as well */
-  else if ((todo & BFD_TODO_SEND) && bfd_session_may_send(&s->v))
+  else if ((todo & BFD_DO_SEND) && bfd_session_may_send(&s->v))
     engine_send(e, s, BFD_TX_EXTRA);
-  if (todo & BFD_TODO_TX_TIMER)
+  if (todo & BFD_DO_TX_TIMER)
     set_tx_timer(e, s);
-  if (todo & BFD_TODO_DETECTION)
+  if (todo & BFD_DO_DETECTION)
     set_detect_timer(e, s);
-  if (todo & BFD_TODO_NOTIFY)
+  if (todo & BFD_DO_NOTIFY)
     session_note(e, s);
 }
 
@@ -259,10 +259,7 @@ tx_due(struct bfd_engine *e, struct engine_session *s)
     return;
   }
 
-  /* Count from when it was due, so that delays do not add up; after a stall, from now. */
-  btime now = loop_now(e->loop);
-
-  s->tx_base = now - s->tx.e.deadline < interval / 4 ? s->tx.e.deadline : now;
+  s->tx_base = loop_now(e->loop);
   set_tx_timer(e, s);
 }
 
@@ -397,6 +394,7 @@ session_set_path(struct bfd_engine *e, struct engine_session *s, const struct bf
   s->path = *path;
   index_path(e, s);
   engine_close_sender(e, s, true);
+  s->tx_base = 0; /* many may get their path back at once: spread as at the first start */
   engine_apply(e, s, bfd_session_suspend(&s->v, !path->usable, loop_now(e->loop)), before);
 }
 
@@ -496,10 +494,10 @@ session_leave(struct bfd_engine *e, struct engine_session *s)
     session_free(e, s);
     return;
   }
-  s->farewells = todo & BFD_TODO_SEND ? 1 : 0;
+  s->farewells = todo & BFD_DO_SEND ? 1 : 0;
   s->tx_base = loop_now(e->loop);
   wheel_unset(&s->tx.e);
-  engine_apply(e, s, todo | BFD_TODO_TX_TIMER, before);
+  engine_apply(e, s, todo | BFD_DO_TX_TIMER, before);
   wheel_set(&e->wheel, &s->detect.e, loop_now(e->loop) + EXIT_LINGER);
 }
 

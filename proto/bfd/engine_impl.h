@@ -42,7 +42,7 @@ struct engine_session
   uint slot; /* place in the engine's array */
   struct hnode by_id, by_disc, by_peer, by_link;
   struct session_timer tx, detect;
-  btime tx_base;         /* when the last periodic packet was due */
+  btime tx_base;         /* when the last periodic packet was sent; 0: none on this path */
   int fd;                /* sending socket, or -1 */
   uint port;             /* source port, offset from SOURCE_PORT_FIRST; SOURCE_PORTS: none chosen yet */
   bool leaving;          /* removed; saying AdminDown */
@@ -65,6 +65,7 @@ struct listener
   btime horizon;      /* what arrived before has been read */
   btime floor;        /* when it was last seen empty */
   bool ready;         /* it woke us */
+  bool capped;        /* the work cap struck on this tick */
   bool polling;       /* it is read on every tick, and does not wake us */
   btime window_start; /* packets are counted since then, to see whether to poll */
   uint window_packets;

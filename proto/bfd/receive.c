@@ -154,7 +154,7 @@ drain_listener(struct bfd_engine *e, struct listener *l)
     }
     l->horizon = packets[n - 1].arrival;
   }
-  e->more = true;
+  e->more = l->capped = true;
   return total;
 }
 
@@ -208,12 +208,15 @@ engine_drain(struct bfd_engine *e)
 
   e->more = false;
   LIST_WALK (l, &e->listeners, n)
+  {
+    l->capped = false;
     if (l->polling || l->ready)
     {
       l->ready = false;
       l->window_packets += drain_listener(e, l);
       judge_rate(e, l, loop_now_fresh(e->loop));
     }
+  }
 }
 
 static bool
@@ -231,7 +234,8 @@ engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime d
   LIST_WALK (l, &e->listeners, n)
     if (carries(l, s) && l->horizon < deadline)
     {
-      l->window_packets += drain_listener(e, l);
+      if (!l->capped)
+        l->window_packets += drain_listener(e, l);
       heard = heard && l->horizon >= deadline;
     }
   return heard;

@@ -48,7 +48,7 @@ poll_done(struct bfd_session *s)
 {
   s->tx_used = s->min_tx;
   s->rx_used = s->min_rx;
-  return BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
+  return BFD_DO_TX_TIMER | BFD_DO_DETECTION;
 }
 
 static void
@@ -85,7 +85,7 @@ retime(struct bfd_session *s)
     s->rx_used = min_rx;
   if (change)
     poll_start(s);
-  return BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
+  return BFD_DO_TX_TIMER | BFD_DO_DETECTION;
 }
 
 /* Carry out what the state machine says. */
@@ -97,8 +97,8 @@ step(struct bfd_session *s, enum bfd_event event, btime now)
 
   if (st.actions & FORGET_REMOTE)
   {
+    todo |= BFD_DO_TX_TIMER | (s->remote_state != BFD_DOWN ? BFD_DO_NOTIFY : 0);
     forget_remote(s);
-    todo |= BFD_TODO_TX_TIMER;
   }
   if (!st.change)
     return todo;
@@ -112,7 +112,7 @@ step(struct bfd_session *s, enum bfd_event event, btime now)
   if (st.actions & POLL)
     poll_start(s);
   /* 6.8.7: a packet whose contents differ from the last one goes out at once. */
-  return todo | BFD_TODO_NOTIFY | BFD_TODO_SEND | BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
+  return todo | BFD_DO_NOTIFY | BFD_DO_SEND | BFD_DO_TX_TIMER | BFD_DO_DETECTION;
 }
 
 uint
@@ -133,9 +133,10 @@ bfd_session_configure(struct bfd_session *s, const struct bfd_params *params, bt
   if (admin_change)
     todo |= step(s, params->admin_down ? DISABLE : ENABLE, now);
   if (mult_change)
-    todo |= BFD_TODO_SEND; /* needs no Poll Sequence, but the peer should hear of it */
+    todo |=
+        BFD_DO_SEND | BFD_DO_TX_TIMER; /* no Poll Sequence; but the peer should hear, and 1 narrows jitter */
   if (passive_change)
-    todo |= BFD_TODO_TX_TIMER;
+    todo |= BFD_DO_TX_TIMER;
   return todo | retime(s);
 }
 
@@ -148,11 +149,11 @@ bfd_session_suspend(struct bfd_session *s, bool suspended, btime now)
     return 0;
   if (suspended)
   {
-    todo = step(s, PATH_DOWN, now) & ~BFD_TODO_SEND;
+    todo = step(s, PATH_DOWN, now) & ~BFD_DO_SEND;
     forget_remote(s);
   }
   s->suspended = suspended;
-  return todo | BFD_TODO_TX_TIMER | BFD_TODO_DETECTION;
+  return todo | BFD_DO_TX_TIMER | BFD_DO_DETECTION;
 }
 
 enum bfd_rx
@@ -187,7 +188,7 @@ take_remote(struct bfd_session *s, const struct bfd_packet *pkt)
   s->remote_min_rx = pkt->min_rx;
   s->remote_min_tx = pkt->min_tx;
   s->remote_mult = pkt->detect_mult;
-  return news ? BFD_TODO_NOTIFY : 0;
+  return news ? BFD_DO_NOTIFY : 0;
 }
 
 /*
@@ -225,14 +226,14 @@ bfd_session_receive(struct bfd_session *s, const struct bfd_packet *pkt, btime a
   {
     todo |= step(s, RX_ADMIN_DOWN + pkt->state, arrival);
     if (pkt->flags & BFD_FLAG_POLL)
-      todo |= BFD_TODO_FINAL;
+      todo |= BFD_DO_FINAL;
   }
   s->watching = true;
   s->last_rx = MAX(s->last_rx, arrival); /* packets of two queues may be read out of order */
   if (bfd_session_tx_interval(s) != interval)
-    todo |= BFD_TODO_TX_TIMER;
+    todo |= BFD_DO_TX_TIMER;
   if (bfd_session_detect_deadline(s) < deadline)
-    todo |= BFD_TODO_DETECTION;
+    todo |= BFD_DO_DETECTION;
   return todo;
 }
 

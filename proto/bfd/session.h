@@ -2,7 +2,7 @@
  * proto/bfd/session.h: the variables of one session (RFC 5880 section 6.8.1) and what changes them
  *
  * Pure given "now": nothing here sends, sleeps or allocates. Each function returns what the caller has to
- * carry out, as a set of enum bfd_todo. The caller is the engine, in its loop.
+ * carry out, as a set of enum bfd_do. The caller is the engine, in its loop.
  */
 #ifndef PEREGRINE_BFD_SESSION_H
 #define PEREGRINE_BFD_SESSION_H
@@ -10,13 +10,13 @@
 #include "proto/bfd/fsm.h"
 #include "proto/bfd/packet.h"
 
-enum bfd_todo
+enum bfd_do
 {
-  BFD_TODO_NOTIFY = 1,    /* tell the clients: the state of either side, or the diagnostic, changed */
-  BFD_TODO_SEND = 2,      /* one packet now, besides the periodic ones */
-  BFD_TODO_FINAL = 4,     /* one packet with the Final bit now */
-  BFD_TODO_TX_TIMER = 8,  /* the transmit interval changed, started or stopped */
-  BFD_TODO_DETECTION = 16 /* the detection deadline may have come nearer */
+  BFD_DO_NOTIFY = 1,    /* tell the clients: the state of either side, or the diagnostic, changed */
+  BFD_DO_SEND = 2,      /* one packet now, besides the periodic ones */
+  BFD_DO_FINAL = 4,     /* one packet with the Final bit now */
+  BFD_DO_TX_TIMER = 8,  /* the transmit interval changed, started or stopped */
+  BFD_DO_DETECTION = 16 /* the detection deadline may have come nearer */
 };
 
 /* The Poll Sequence we run (6.5). Settling: answered, but a late Final could still answer it again (6.8.3).

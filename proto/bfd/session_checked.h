@@ -24,11 +24,11 @@ checked(const struct bfd_session *before, const struct bfd_session *s, uint todo
   assert_true(s->state < BFD_STATE__MAX);
   assert_int_equal(s->local_disc, before->local_disc);
   if (bfd_session_tx_interval(before) != bfd_session_tx_interval(s))
-    assert_true(todo & BFD_TODO_TX_TIMER);
+    assert_true(todo & BFD_DO_TX_TIMER);
   if (bfd_session_detect_deadline(s) < bfd_session_detect_deadline(before))
-    assert_true(todo & BFD_TODO_DETECTION);
+    assert_true(todo & BFD_DO_DETECTION);
   if (before->state != s->state)
-    assert_true(todo & BFD_TODO_NOTIFY);
+    assert_true(todo & BFD_DO_NOTIFY);
   if (s->state != BFD_UP) /* 6.8.3 */
   {
     assert_int_equal(s->min_tx, s->params.idle_tx);

@@ -79,11 +79,11 @@ static void
 world_apply(struct world *w, struct side *s, u8 before, uint todo)
 {
   s->downs += before == BFD_UP && s->v.state != BFD_UP;
-  if (todo & BFD_TODO_FINAL)
+  if (todo & BFD_DO_FINAL)
     world_send(w, s, BFD_TX_FINAL);
-  else if ((todo & BFD_TODO_SEND) && bfd_session_may_send(&s->v))
+  else if ((todo & BFD_DO_SEND) && bfd_session_may_send(&s->v))
     world_send(w, s, BFD_TX_EXTRA);
-  if (todo & BFD_TODO_TX_TIMER)
+  if (todo & BFD_DO_TX_TIMER)
     world_set_tx(w, s);
 }
 

@@ -42,12 +42,12 @@ a_silent_peer_is_forgotten_in_every_state_but_its_loss_is_told_only_once(void **
     btime deadline = bfd_session_detect_deadline(&s);
     uint todo = event(&s, DETECT_EXPIRED, deadline);
 
-    assert_true(todo & BFD_TODO_NOTIFY && todo & BFD_TODO_SEND);
+    assert_true(todo & BFD_DO_NOTIFY && todo & BFD_DO_SEND);
     assert_int_equal(s.state, BFD_DOWN);
     assert_int_equal(s.diag, BFD_DIAG_TIMEOUT);
     assert_true(s.since == deadline);
     assert_remote_forgotten(&s);
-    assert_false(event(&s, DETECT_EXPIRED, deadline + 1) & BFD_TODO_NOTIFY);
+    assert_false(event(&s, DETECT_EXPIRED, deadline + 1) & BFD_DO_NOTIFY);
     assert_int_equal(next_packet(&s, BFD_TX_EXTRA).your_disc, 0);
     assert_int_equal(next_packet(&s, BFD_TX_EXTRA).diag, BFD_DIAG_TIMEOUT);
   }
@@ -117,7 +117,7 @@ a_packet_fills_the_remote_variables(void **ctx UNUSED)
 
   pkt.diag = BFD_DIAG_PATH_DOWN;
   pkt.flags = BFD_FLAG_DEMAND;
-  assert_true(receive(&s, &pkt, START + 5) & BFD_TODO_NOTIFY);
+  assert_true(receive(&s, &pkt, START + 5) & BFD_DO_NOTIFY);
   assert_int_equal(s.remote_disc, REMOTE);
   assert_int_equal(s.remote_state, BFD_DOWN);
   assert_int_equal(s.remote_diag, BFD_DIAG_PATH_DOWN);
@@ -147,8 +147,8 @@ received_states_move_the_session_as_section_6_8_6_says(void **ctx UNUSED)
       bool changed = after[mine][theirs] != mine;
 
       assert_int_equal(s.state, after[mine][theirs]);
-      assert_int_equal(!!(todo & BFD_TODO_SEND), changed);
-      assert_false(todo & BFD_TODO_FINAL);
+      assert_int_equal(!!(todo & BFD_DO_SEND), changed);
+      assert_false(todo & BFD_DO_FINAL);
       if (changed && s.state == BFD_DOWN)
         assert_int_equal(s.diag, BFD_DIAG_NEIGHBOR_DOWN);
       if (s.state == BFD_UP)
@@ -166,7 +166,7 @@ a_poll_is_answered_with_final_unless_admin_down(void **ctx UNUSED)
       struct bfd_session s = session_in(mine, normal);
       uint todo = hear(&s, theirs, BFD_FLAG_POLL, START + 1000);
 
-      assert_int_equal(!!(todo & BFD_TODO_FINAL), mine != BFD_ADMIN_DOWN);
+      assert_int_equal(!!(todo & BFD_DO_FINAL), mine != BFD_ADMIN_DOWN);
     }
 }
 
@@ -250,7 +250,7 @@ admin_down_still_listens_but_is_not_moved(void **ctx UNUSED)
     assert_int_equal(s.state, BFD_ADMIN_DOWN);
     assert_int_equal(s.remote_state, theirs);
     assert_int_equal(s.remote_disc, REMOTE);
-    assert_false(todo & (BFD_TODO_FINAL | BFD_TODO_SEND));
+    assert_false(todo & (BFD_DO_FINAL | BFD_DO_SEND));
   }
 }
 
@@ -267,7 +267,7 @@ disabling_says_admin_down_at_once_and_slowly(void **ctx UNUSED)
     struct bfd_session s = session_in(mine, normal);
     uint todo = configure(&s, params, START + 1000);
 
-    assert_true(todo & BFD_TODO_SEND && todo & BFD_TODO_NOTIFY);
+    assert_true(todo & BFD_DO_SEND && todo & BFD_DO_NOTIFY);
     assert_int_equal(s.state, BFD_ADMIN_DOWN);
     assert_int_equal(s.diag, BFD_DIAG_ADMIN_DOWN);
     assert_int_equal(next_packet(&s, BFD_TX_EXTRA).min_tx, 1000000);
@@ -280,7 +280,7 @@ enabling_starts_from_down(void **ctx UNUSED)
 {
   struct bfd_session s = session_in(BFD_ADMIN_DOWN, normal);
 
-  assert_true(configure(&s, normal, START + 1000) & BFD_TODO_SEND);
+  assert_true(configure(&s, normal, START + 1000) & BFD_DO_SEND);
   assert_int_equal(s.state, BFD_DOWN);
   assert_int_equal(s.diag, BFD_DIAG_NONE);
   hear(&s, BFD_DOWN, 0, START + 2000);
@@ -304,11 +304,11 @@ a_passive_session_waits_to_be_spoken_to(void **ctx UNUSED)
   struct bfd_packet pkt = peer_says(BFD_DOWN);
 
   pkt.your_disc = 0;
-  assert_true(receive(&s, &pkt, START + 1000) & BFD_TODO_TX_TIMER);
+  assert_true(receive(&s, &pkt, START + 1000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_may_send(&s));
   assert_true(bfd_session_tx_interval(&s) == 1000000);
   assert_int_equal(next_packet(&s, BFD_TX_EXTRA).state, BFD_INIT);
-  assert_true(event(&s, DETECT_EXPIRED, START + BT_S(9)) & BFD_TODO_TX_TIMER);
+  assert_true(event(&s, DETECT_EXPIRED, START + BT_S(9)) & BFD_DO_TX_TIMER);
   assert_false(bfd_session_may_send(&s));
 }
 
@@ -321,9 +321,9 @@ a_session_may_become_active_and_passive_again(void **ctx UNUSED)
 
   struct bfd_session s = session_with(params);
 
-  assert_true(configure(&s, normal, START + 1000) & BFD_TODO_TX_TIMER);
+  assert_true(configure(&s, normal, START + 1000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 1000000);
-  assert_true(configure(&s, params, START + 2000) & BFD_TODO_TX_TIMER);
+  assert_true(configure(&s, params, START + 2000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 0);
 }
 
@@ -349,8 +349,8 @@ losing_the_path_is_a_failure_of_its_own_kind(void **ctx UNUSED)
     struct bfd_session s = session_in(mine, normal);
     uint todo = suspend(&s, true, START + 1000);
 
-    assert_true(todo & BFD_TODO_NOTIFY);
-    assert_false(todo & (BFD_TODO_SEND | BFD_TODO_FINAL));
+    assert_true(todo & BFD_DO_NOTIFY);
+    assert_false(todo & (BFD_DO_SEND | BFD_DO_FINAL));
     assert_int_equal(s.state, BFD_DOWN);
     assert_int_equal(s.diag, BFD_DIAG_PATH_DOWN);
     assert_remote_forgotten(&s);
@@ -379,7 +379,7 @@ with_the_path_back_the_handshake_starts_over(void **ctx UNUSED)
   struct bfd_session s = up();
 
   suspend(&s, true, START + 1000);
-  assert_true(suspend(&s, false, START + 2000) & BFD_TODO_TX_TIMER);
+  assert_true(suspend(&s, false, START + 2000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 1000000);
 
   struct bfd_packet pkt = next_packet(&s, BFD_TX_PERIODIC);

@@ -73,10 +73,10 @@ the_slower_side_sets_the_pace(void **ctx UNUSED)
   struct bfd_packet pkt = peer_says(BFD_UP);
 
   pkt.min_rx = 700000;
-  assert_true(receive(&s, &pkt, START + 1000) & BFD_TODO_TX_TIMER);
+  assert_true(receive(&s, &pkt, START + 1000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 700000);
   pkt.min_rx = 1000; /* 6.8.3: a reduction is honoured immediately */
-  assert_true(receive(&s, &pkt, START + 2000) & BFD_TODO_TX_TIMER);
+  assert_true(receive(&s, &pkt, START + 2000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 200000);
 }
 
@@ -93,7 +93,7 @@ detection_time_follows_what_the_peer_says_at_once(void **ctx UNUSED)
   assert_true(bfd_session_detection_time(&s) == 10 * 400000);
   pkt.min_tx = 1;
   pkt.detect_mult = 1;
-  assert_true(receive(&s, &pkt, START + 2000) & BFD_TODO_DETECTION);
+  assert_true(receive(&s, &pkt, START + 2000) & BFD_DO_DETECTION);
   assert_true(bfd_session_detect_deadline(&s) == START + 2000 + 100000);
   pkt.min_tx = U32_MAX;
   pkt.detect_mult = 255;
@@ -108,15 +108,15 @@ a_peer_that_wants_no_packets_gets_none_but_answers_and_news(void **ctx UNUSED)
   struct bfd_packet pkt = peer_says(BFD_UP);
 
   pkt.min_rx = 0;
-  assert_true(receive(&s, &pkt, START + 1000) & BFD_TODO_TX_TIMER);
+  assert_true(receive(&s, &pkt, START + 1000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 0);
   assert_true(bfd_session_may_send(&s));
   pkt.flags = BFD_FLAG_POLL;
-  assert_true(receive(&s, &pkt, START + 2000) & BFD_TODO_FINAL);
+  assert_true(receive(&s, &pkt, START + 2000) & BFD_DO_FINAL);
   pkt.state = BFD_DOWN;
-  assert_true(receive(&s, &pkt, START + 3000) & (BFD_TODO_SEND | BFD_TODO_FINAL));
+  assert_true(receive(&s, &pkt, START + 3000) & (BFD_DO_SEND | BFD_DO_FINAL));
   pkt.min_rx = 1;
-  assert_true(receive(&s, &pkt, START + 4000) & BFD_TODO_TX_TIMER);
+  assert_true(receive(&s, &pkt, START + 4000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 1000000);
 }
 
@@ -135,10 +135,10 @@ a_demanding_peer_gets_no_periodic_packets_while_both_are_up(void **ctx UNUSED)
 {
   struct bfd_session s = up();
 
-  assert_true(hear(&s, BFD_UP, BFD_FLAG_DEMAND, START + 1000) & BFD_TODO_TX_TIMER);
+  assert_true(hear(&s, BFD_UP, BFD_FLAG_DEMAND, START + 1000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 0);
-  assert_true(hear(&s, BFD_UP, BFD_FLAG_DEMAND | BFD_FLAG_POLL, START + 2000) & BFD_TODO_FINAL);
-  assert_true(hear(&s, BFD_UP, 0, START + 3000) & BFD_TODO_TX_TIMER);
+  assert_true(hear(&s, BFD_UP, BFD_FLAG_DEMAND | BFD_FLAG_POLL, START + 2000) & BFD_DO_FINAL);
+  assert_true(hear(&s, BFD_UP, 0, START + 3000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 200000);
 }
 
@@ -160,10 +160,10 @@ a_poll_sequence_of_ours_is_sent_to_a_demanding_peer_too(void **ctx UNUSED)
   struct bfd_session s = up();
 
   hear(&s, BFD_UP, BFD_FLAG_DEMAND, START + 1000);
-  assert_true(configure(&s, with_tx(300000), START + 2000) & BFD_TODO_TX_TIMER);
+  assert_true(configure(&s, with_tx(300000), START + 2000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 200000);
   assert_int_equal(next_packet(&s, BFD_TX_PERIODIC).flags, BFD_FLAG_POLL);
-  assert_true(answer(&s, BFD_FLAG_DEMAND, START + 3000) & BFD_TODO_TX_TIMER);
+  assert_true(answer(&s, BFD_FLAG_DEMAND, START + 3000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 0);
 }
 
@@ -176,7 +176,7 @@ a_demanding_peer_that_is_no_longer_up_gets_periodic_packets_again(void **ctx UNU
 
   hear(&s, BFD_UP, BFD_FLAG_DEMAND, START + 1000);
   assert_true(bfd_session_tx_interval(&s) == 0);
-  assert_true(hear(&s, BFD_INIT, BFD_FLAG_DEMAND, START + 2000) & BFD_TODO_TX_TIMER);
+  assert_true(hear(&s, BFD_INIT, BFD_FLAG_DEMAND, START + 2000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 200000);
 }
 
@@ -194,7 +194,7 @@ sending_slower_waits_for_the_final(void **ctx UNUSED)
   hear(&s, BFD_UP, 0, START + 2000); /* not the answer */
   assert_true(bfd_session_tx_interval(&s) == 200000);
   assert_int_equal(next_packet(&s, BFD_TX_PERIODIC).flags, BFD_FLAG_POLL);
-  assert_true(answer(&s, 0, START + 3000) & BFD_TODO_TX_TIMER);
+  assert_true(answer(&s, 0, START + 3000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 900000);
   assert_int_equal(next_packet(&s, BFD_TX_PERIODIC).flags, 0);
 }
@@ -204,7 +204,7 @@ sending_faster_does_not_wait(void **ctx UNUSED)
 {
   struct bfd_session s = up();
 
-  assert_true(configure(&s, with_tx(60000), START + 1000) & BFD_TODO_TX_TIMER);
+  assert_true(configure(&s, with_tx(60000), START + 1000) & BFD_DO_TX_TIMER);
   assert_true(bfd_session_tx_interval(&s) == 60000);
   assert_int_equal(next_packet(&s, BFD_TX_PERIODIC).flags, BFD_FLAG_POLL);
 }
@@ -217,7 +217,7 @@ expecting_packets_sooner_waits_for_the_final(void **ctx UNUSED)
   configure(&s, with_rx(60000), START + 1000);
   assert_int_equal(next_packet(&s, BFD_TX_PERIODIC).min_rx, 60000);
   assert_true(bfd_session_detection_time(&s) == 3 * 100000);
-  assert_true(answer(&s, 0, START + 2000) & BFD_TODO_DETECTION);
+  assert_true(answer(&s, 0, START + 2000) & BFD_DO_DETECTION);
   assert_true(bfd_session_detection_time(&s) == 3 * 60000);
 }
 
@@ -298,7 +298,7 @@ a_change_during_a_poll_waits_for_its_own_poll(void **ctx UNUSED)
   /* 6.8.3: a packet without Final MUST come in between */
   hear(&s, BFD_UP, BFD_FLAG_FINAL, START + 4000);
   assert_int_equal(next_packet(&s, BFD_TX_PERIODIC).min_tx, 500000);
-  assert_true(hear(&s, BFD_UP, 0, START + BT_S(10)) & BFD_TODO_TX_TIMER);
+  assert_true(hear(&s, BFD_UP, 0, START + BT_S(10)) & BFD_DO_TX_TIMER);
   assert_int_equal(next_packet(&s, BFD_TX_PERIODIC).flags, BFD_FLAG_POLL);
   assert_int_equal(next_packet(&s, BFD_TX_PERIODIC).min_tx, 900000);
   assert_true(bfd_session_tx_interval(&s) == 500000);
@@ -389,7 +389,7 @@ a_new_multiplier_is_told_at_once_without_a_poll(void **ctx UNUSED)
   struct bfd_params params = normal;
 
   params.detect_mult = 9;
-  assert_true(configure(&s, params, START + 1000) & BFD_TODO_SEND);
+  assert_true(configure(&s, params, START + 1000) & BFD_DO_SEND);
   assert_int_equal(s.poll, BFD_POLL_NONE);
   assert_int_equal(next_packet(&s, BFD_TX_EXTRA).detect_mult, 9);
 }

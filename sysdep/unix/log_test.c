@@ -87,7 +87,7 @@ setup(void **ctx)
 {
   struct fixture *f = calloc(1, sizeof(*f));
 
-  strcpy(f->dir, "/tmp/log_test.XXXXXX");
+  strcpy(f->dir, "/tmp/log_test_XXXXXX");
   if (!mkdtemp(f->dir))
     return -1;
   snprintf(f->a, sizeof(f->a), "%s/a.log", f->dir);
