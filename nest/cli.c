@@ -18,6 +18,7 @@
 #define CLI_INPUT (64 << 10)
 #define CLI_ROOM (64 << 10) /* output waiting to be read above which listings pause */
 #define CLI_COMMANDS_A_ROUND 16
+#define ACCEPT_PAUSE BT_S(1)
 
 struct cli
 {
@@ -244,6 +245,9 @@ cli_flush(struct cli *c)
 static bool
 cli_read(struct cli *c)
 {
+  if (c->in_len == CLI_INPUT)
+    return true; /* asking for nothing would look like the end */
+
   ssize_t n = recv(c->watch->fd, c->in + c->in_len, CLI_INPUT - c->in_len, MSG_DONTWAIT);
 
   if (n < 0)
@@ -278,6 +282,9 @@ cli_work(struct work *w UNUSED, void *data)
   /* Who does not read replies gets no more of them. */
   while (!c->busy && !c->closing && has_room(c) && done < CLI_COMMANDS_A_ROUND && run_next(c))
     done++;
+
+  bool blocked = !has_room(c);
+
   if (!cli_flush(c))
   {
     rfree(c);
@@ -296,7 +303,7 @@ cli_work(struct work *w UNUSED, void *data)
     return false;
   }
   cli_update_events(c);
-  return done == CLI_COMMANDS_A_ROUND;
+  return done == CLI_COMMANDS_A_ROUND || (blocked && has_room(c));
 }
 
 static void
@@ -317,6 +324,8 @@ struct cli_server
 {
   pool *pool;
   struct loop *loop;
+  struct fd_watch *watch;
+  struct timer *pause;
   struct config *(*get_config)(void);
 };
 
@@ -336,10 +345,23 @@ cli_new(struct cli_server *server, int fd)
 static void
 server_ready(struct fd_watch *w, uint ready UNUSED, void *data)
 {
+  struct cli_server *server = data;
   int fd = control_accept(w->fd);
 
   if (fd >= 0)
-    cli_new(data, fd);
+    cli_new(server, fd);
+  else if (fd != -EAGAIN)
+  {
+    /* No descriptors left, say. The client goes on waiting, and would wake us all the time. */
+    fd_watch_events(w, 0);
+    timer_set_in(server->pause, ACCEPT_PAUSE);
+  }
+}
+
+static void
+server_resume(struct timer *t UNUSED, void *data)
+{
+  fd_watch_events(((struct cli_server *) data)->watch, FD_READ);
 }
 
 int
@@ -353,7 +375,8 @@ cli_listen(pool *p, struct loop *l, const char *path, struct config *(*get_confi
   struct cli_server *server = mb_alloc(p, sizeof(*server));
 
   *server = (struct cli_server){ .pool = p, .loop = l, .get_config = get_config };
-  fd_watch_new(p, l, fd, FD_READ, LOOP_CLI, server_ready, server);
+  server->pause = timer_new(p, l, server_resume, server);
+  server->watch = fd_watch_new(p, l, fd, FD_READ, LOOP_CLI, server_ready, server);
   return 0;
 }
 

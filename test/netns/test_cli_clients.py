@@ -109,3 +109,16 @@ def test_down_closes_all_sessions(lab):
     assert one.proc.returncode == 0
     with socket.socket(socket.AF_UNIX) as sock, pytest.raises(FileNotFoundError):
         sock.connect(one.socket_path)
+
+
+def test_a_client_that_reads_late_gets_every_reply(lab):
+    one = Peregrine(lab.ns("a"), "protocol device { }\n")
+    with one.connect() as raw:
+        raw.settimeout(5)
+        raw.sendall(b"show status\n" * 2000)
+        time.sleep(0.5)  # more than the room for output is waiting by now
+        received = b""
+        while received.count(b"\n0013 ") < 2000:
+            chunk = raw.recv(1 << 16)
+            assert chunk
+            received += chunk
