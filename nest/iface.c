@@ -64,13 +64,26 @@ iface_usable(const struct iface *i)
 
 /* Addresses */
 
+/* The same address may stand there with several networks or peers; one that can be used is preferred. */
 const struct iface_addr *
 iface_addr_find(const struct iface *i, ip_addr ip)
+{
+  const struct iface_addr *found = NULL;
+  struct iface_addr *a;
+
+  LIST_WALK (a, &i->addrs, n)
+    if (ip_equal(a->ip, ip) && (!found || found->tentative))
+      found = a;
+  return found;
+}
+
+static struct iface_addr *
+addr_exact(const struct iface *i, const struct nl_addr *n)
 {
   struct iface_addr *a;
 
   LIST_WALK (a, &i->addrs, n)
-    if (ip_equal(a->ip, ip))
+    if (ip_equal(a->ip, n->prefix.addr) && a->prefix.len == n->prefix.len && ip_equal(a->peer, n->peer))
       return a;
   return NULL;
 }
@@ -257,14 +270,14 @@ link_hook(void *data UNUSED, const struct nl_link *l, bool gone)
   struct list moved;
 
   list_init(&moved);
-  if (i && i->index != l->index)
-    iface_gone(i);
   if (gone)
   {
     if (old)
       iface_gone(old);
     return;
   }
+  if (i && i->index != l->index)
+    iface_gone(i);
   if (!i)
     i = iface_new(l->name);
   /* Renamed: the addresses stay, and the kernel does not announce all of them again. */
@@ -285,15 +298,15 @@ link_hook(void *data UNUSED, const struct nl_link *l, bool gone)
 static bool
 addr_same(const struct iface_addr *a, const struct nl_addr *n)
 {
-  return a->prefix.len == n->prefix.len && ip_equal(a->peer, n->peer) && a->scope == n->scope &&
-         a->tentative == n->tentative && a->deprecated == n->deprecated && a->secondary == n->secondary;
+  return a->scope == n->scope && a->tentative == n->tentative && a->deprecated == n->deprecated &&
+         a->secondary == n->secondary;
 }
 
 static void
 addr_hook(void *data UNUSED, const struct nl_addr *n, bool gone)
 {
   struct iface *i = iface_by_index(n->ifindex);
-  struct iface_addr *a = i ? (struct iface_addr *) iface_addr_find(i, n->prefix.addr) : NULL;
+  struct iface_addr *a = i ? addr_exact(i, n) : NULL;
 
   if (!i || (gone && !a))
     return;

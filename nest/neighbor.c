@@ -38,6 +38,11 @@ resolve_named(struct neighbor *nb)
     nb->waits_for = "interface to appear";
     return;
   }
+  if (ip_is_link_local(nb->ip) ? iface_addr_find(i, nb->ip) != NULL : iface_ip_ours(nb->ip))
+  {
+    nb->waits_for = "address of another host"; /* it is ours */
+    return;
+  }
   nb->iface = i;
   if (!ip_is_none(nb->wanted))
   {
