@@ -92,6 +92,7 @@ deliver(struct bfd_request *r)
 
   struct bfd_status st = r->status; /* the hook may free the request */
 
+  r->status.failed = false;
   r->hook(r, &st, r->data);
 }
 
@@ -111,7 +112,10 @@ deliver_due(struct work *w UNUSED, void *data UNUSED)
 struct bfd_status
 bfd_request_status(const struct bfd_request *r)
 {
-  return r->status;
+  struct bfd_status st = r->status;
+
+  st.failed = r->own_liveness ? r->was_up && st.failed : st.state != BFD_UP;
+  return st;
 }
 
 /* Finding a provider */
@@ -181,7 +185,9 @@ struct bfd_request *
 bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *options, bfd_hook *hook,
                 void *data)
 {
-  if (peer->hop == BFD_DIRECT && ip_is_link_local(peer->remote) && !peer->ifname)
+  bool named = peer->ifname && peer->ifname[0];
+
+  if (peer->hop == BFD_DIRECT && ip_is_link_local(peer->remote) && !named)
   {
     log_write(L_ERR, "%s: A BFD session to the link-local address %s needs an interface", peer->client,
               IP_STR(peer->remote));
@@ -211,6 +217,10 @@ bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *
 void
 bfd_request_change(struct bfd_request *r, const struct bfd_options *options)
 {
+  static const struct bfd_options defaults;
+
+  if (!options)
+    options = &defaults;
   if (bfd_options_equal(&r->options, options))
     return;
   r->options = *options;

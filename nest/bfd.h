@@ -58,8 +58,9 @@ typedef void bfd_hook(struct bfd_request *r, const struct bfd_status *st, void *
  */
 struct bfd_request *bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *options,
                                     bfd_hook *hook, void *data);
-/* Other options for a request; the session goes on. */
+/* Other options for a request, NULL for the defaults of the interface; the session goes on. */
 void bfd_request_change(struct bfd_request *r, const struct bfd_options *options);
+/* As of now; `failed`: there is a failure, or news of one on its way to the hook. */
 struct bfd_status bfd_request_status(const struct bfd_request *r);
 
 /* Providers */
