@@ -46,7 +46,8 @@ wheel_is_set(const struct wheel_entry *e)
   return node_linked(&e->n);
 }
 
-/* Take out all entries due at @now and append them to @due (linked by wheel_entry.n, deadlines kept). */
+/* Take out all entries due at @now and append them to @due in any order (linked by wheel_entry.n, deadlines
+ * kept). */
 void wheel_advance(struct wheel *w, btime now, struct list *due);
 
 /*

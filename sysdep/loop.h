@@ -25,7 +25,10 @@ enum loop_prio
   LOOP_PRIO__MAX
 };
 
-/* loop_run() runs it in the calling thread until loop_stop(). @name is borrowed. A resource: rfree() it. */
+/*
+ * loop_run() runs it in the calling thread until loop_stop(). @name is borrowed. A resource: rfree() it. NULL
+ * when there are no descriptors left.
+ */
 struct loop *loop_new(pool *p, const char *name);
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
@@ -34,7 +37,7 @@ void loop_stop(struct loop *l);
 btime loop_now(const struct loop *l);
 btime loop_now_fresh(struct loop *l);
 
-/* Timers: one shot, absolute. Never early. */
+/* Timers: one shot, absolute. Never early; those that are due together fire in any order. */
 struct timer
 {
   struct resource r;
@@ -101,11 +104,13 @@ struct mailbox
   struct resource r;
   struct node n;
   struct loop *loop;
-  _Atomic(struct msg *) head; /* posted, newest first */
-  struct msg *pending;        /* taken over by the loop, oldest first */
+  _Atomic(struct msg *) head;         /* posted, newest first */
+  struct msg *pending, *pending_last; /* taken over by the loop, oldest first */
   void (*hook)(struct msg *m, void *data);
   void *data;
 };
+/* Hand out what is there, in the calling thread: only once the loop does not run any more. */
+void mailbox_flush(struct mailbox *mb);
 struct mailbox *mailbox_new(pool *p, struct loop *l, void (*hook)(struct msg *m, void *data), void *data);
 void mailbox_post(struct mailbox *mb, struct msg *m);
 

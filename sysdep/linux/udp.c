@@ -286,7 +286,8 @@ udp_batch_read(struct udp_batch *b, int fd, btime floor, const struct udp_packet
   if (n < 0)
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 
-  btime now = clock_now(), offset = clock_wall() - now;
+  btime wall = clock_wall(), now = clock_now(),
+        offset = wall - now; /* a pause in between makes packets younger */
   /* The wall clock was set while packets may have waited: their stamps mean nothing. */
   bool stepped = llabs(offset - b->offset) > CLOCK_STEP;
 

@@ -16,15 +16,15 @@ control_address(struct sockaddr_un *sa, const char *path)
   return snprintf(sa->sun_path, sizeof(sa->sun_path), "%s", path) < (int) sizeof(sa->sun_path);
 }
 
-int
-control_connect(const char *path)
+static int
+connect_with(const char *path, int flags)
 {
   struct sockaddr_un sa;
 
   if (!control_address(&sa, path))
     return -ENAMETOOLONG;
 
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
   if (fd < 0)
     return -errno;
@@ -38,18 +38,23 @@ control_connect(const char *path)
   return fd;
 }
 
+int
+control_connect(const char *path)
+{
+  return connect_with(path, 0);
+}
+
 /* Remove a socket nobody listens on any more. Anything else at @path is left alone. */
 static int
 control_clear(const char *path)
 {
   struct stat st;
-  int fd = control_connect(path);
+  int fd = connect_with(path, SOCK_NONBLOCK);
 
   if (fd >= 0)
-  {
     close(fd);
+  if (fd >= 0 || fd == -EAGAIN) /* EAGAIN: alive, but too busy to take us */
     return -EADDRINUSE;
-  }
   if (fd == -ENOENT)
     return 0;
   if (fd != -ECONNREFUSED)
@@ -81,7 +86,7 @@ control_listen_open(const char *path)
   umask(mask);
   if (!bound || listen(fd, 128) < 0)
   {
-    error = errno;
+    error = errno == EADDRINUSE ? EEXIST : errno; /* a dangling link, say: no daemon is there */
     close(fd);
     return -error;
   }

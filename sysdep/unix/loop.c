@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -34,6 +35,7 @@ struct loop
   uint ready_events[ROUND_EVENTS];
   int ready_count;
   struct mailbox *serving;
+  struct node *next_mailbox; /* after the one being served */
   struct work *running;
   atomic_bool stop;
   bool mail_waiting;
@@ -104,7 +106,10 @@ loop_new(pool *p, const char *name)
   l->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   l->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (l->epoll < 0 || l->timerfd < 0 || l->eventfd < 0)
-    die("Cannot create an event loop: no file descriptors left");
+  {
+    rfree(l);
+    return NULL;
+  }
   epoll_change(l, EPOLL_CTL_ADD, l->timerfd, FD_READ, &l->timerfd);
   epoll_change(l, EPOLL_CTL_ADD, l->eventfd, FD_READ, &l->eventfd);
   l->now = clock_now();
@@ -389,6 +394,8 @@ mailbox_free(struct resource *r)
 
   if (mb->loop->serving == mb)
     mb->loop->serving = NULL;
+  if (mb->loop->next_mailbox == &mb->n)
+    mb->loop->next_mailbox = mb->n.next;
   list_remove(&mb->n);
   msg_free_chain(mb->pending);
   msg_free_chain(atomic_exchange(&mb->head, NULL));
@@ -425,7 +432,7 @@ mailbox_post(struct mailbox *mb, struct msg *m)
 static void
 mailbox_collect(struct mailbox *mb)
 {
-  struct msg *newest = atomic_exchange(&mb->head, NULL), *oldest = NULL, **end = &mb->pending;
+  struct msg *newest = atomic_exchange(&mb->head, NULL), *last = newest, *oldest = NULL;
 
   while (newest)
   {
@@ -435,9 +442,13 @@ mailbox_collect(struct mailbox *mb)
     m->next = oldest;
     oldest = m;
   }
-  while (*end)
-    end = &(*end)->next;
-  *end = oldest;
+  if (!oldest)
+    return;
+  if (mb->pending)
+    mb->pending_last->next = oldest;
+  else
+    mb->pending = oldest;
+  mb->pending_last = last;
 }
 
 /* Hand out a bounded number of messages, so that a flood of them does not starve the rest of the round. */
@@ -462,14 +473,24 @@ mailbox_serve(struct loop *l, struct mailbox *mb)
 static void
 loop_run_mail(struct loop *l)
 {
-  struct mailbox *mb;
-
   if (!l->mail_waiting)
     return;
   l->mail_waiting = false;
-  LIST_WALK_SAFE (mb, &l->mailboxes, n)
-    l->mail_waiting |= mailbox_serve(l, mb);
+  for (struct node *n = l->mailboxes.ring.next; n != &l->mailboxes.ring; n = l->next_mailbox)
+  {
+    l->next_mailbox = n->next;
+    l->mail_waiting |= mailbox_serve(l, SKIP_BACK(struct mailbox, n, n));
+  }
   l->serving = NULL;
+  l->next_mailbox = NULL;
+}
+
+void
+mailbox_flush(struct mailbox *mb)
+{
+  while (mailbox_serve(mb->loop, mb))
+    ;
+  mb->loop->serving = NULL;
 }
 
 void
@@ -514,6 +535,7 @@ thread_start(pool *p, struct loop *l)
   struct thread *t = res_new(p, &thread_class);
   pthread_attr_t attr;
   sigset_t all, old;
+  char name[16];
 
   t->loop = l;
   sigfillset(&all);
@@ -522,7 +544,8 @@ thread_start(pool *p, struct loop *l)
   pthread_attr_setstacksize(&attr, THREAD_STACK);
   ASSERT(pthread_create(&t->id, &attr, thread_main, l) == 0);
   pthread_attr_destroy(&attr);
-  pthread_setname_np(t->id, l->name);
+  snprintf(name, sizeof(name), "%s", l->name); /* the kernel takes no more */
+  pthread_setname_np(t->id, name);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   return t;
 }

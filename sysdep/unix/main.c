@@ -283,6 +283,8 @@ run(struct config *cfg)
 
   bird.pool = pool_new(NULL, "Daemon");
   bird.loop = loop_new(bird.pool, "bird");
+  if (!bird.loop)
+    die("No file descriptors left");
   open_control_socket();
   /* The group may use the socket; the user may remove it. */
   if (!privileges_own_file(bird.opt.control, bird.opt.user, bird.opt.group))

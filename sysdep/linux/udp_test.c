@@ -1,0 +1,605 @@
+/* sysdep/linux/udp_test.c: UDP over loopback and control sockets in a directory of our own; without
+ * privileges. */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "sysdep/clock.h"
+#include "sysdep/socket.h"
+
+#define LIMIT_MS 20000
+#define FDS 16
+
+struct fixture
+{
+  pool *pool;
+  struct udp_batch *batch;
+  const struct udp_packet *packets;
+  int fds[FDS];
+  uint fd_count;
+  char dir[32], path[64];
+};
+
+static int
+setup(void **ctx)
+{
+  struct fixture *f = calloc(1, sizeof(*f));
+
+  f->pool = pool_new(NULL, "Test");
+  f->batch = udp_batch_new(f->pool);
+  strcpy(f->dir, "/tmp/udp_test.XXXXXX");
+  if (!mkdtemp(f->dir))
+    return -1;
+  snprintf(f->path, sizeof(f->path), "%s/ctl", f->dir);
+  *ctx = f;
+  return 0;
+}
+
+static int
+teardown(void **ctx)
+{
+  struct fixture *f = *ctx;
+
+  for (uint i = 0; i < f->fd_count; i++)
+    close(f->fds[i]);
+  unlink(f->path);
+  rmdir(f->dir);
+  rfree(f->pool);
+  free(f);
+  return 0;
+}
+
+/* Closed at the end of the test. */
+static int
+keep(struct fixture *f, int fd)
+{
+  assert_true(fd >= 0);
+  assert_true(f->fd_count < FDS);
+  return f->fds[f->fd_count++] = fd;
+}
+
+static ip_addr
+ip(const char *text)
+{
+  ip_addr a = IP_NONE;
+
+  assert_true(ip_parse(text, &a));
+  return a;
+}
+
+static ip_addr
+loopback(bool v6)
+{
+  return ip(v6 ? "::1" : "127.0.0.1");
+}
+
+static u16
+port_of(int fd)
+{
+  struct sockaddr_in6 sa; /* the port of both families is at the same place */
+  socklen_t size = sizeof(sa);
+
+  assert_int_equal(getsockname(fd, (struct sockaddr *) &sa, &size), 0);
+  return ntohs(sa.sin6_port);
+}
+
+/* On a port the kernel chooses. Where there is no IPv6 the test ends here. */
+static int
+listen_any(struct fixture *f, bool v6)
+{
+  int fd =
+      udp_listen_open(&(struct udp_listen){ .v6 = v6, .local = loopback(v6), .receive_buffer = 1 << 18 });
+
+  if (v6 && (fd == -EADDRNOTAVAIL || fd == -EAFNOSUPPORT))
+    skip();
+  return keep(f, fd);
+}
+
+static int
+send_to(struct fixture *f, bool v6, int listener, u16 local_port)
+{
+  struct udp_sender how = {
+    .local = loopback(v6),
+    .remote = loopback(v6),
+    .local_port = local_port,
+    .remote_port = port_of(listener),
+  };
+
+  return keep(f, udp_sender_open(&how));
+}
+
+static void
+wait_readable(int fd)
+{
+  struct pollfd p = { .fd = fd, .events = POLLIN };
+
+  assert_int_equal(poll(&p, 1, LIMIT_MS), 1);
+}
+
+static int
+receive(struct fixture *f, int fd, btime floor)
+{
+  wait_readable(fd);
+  return udp_batch_read(f->batch, fd, floor, &f->packets);
+}
+
+static uint
+descriptors_open(void)
+{
+  uint count = 0;
+
+  for (int fd = 0; fd < 256; fd++)
+    count += fcntl(fd, F_GETFD) >= 0;
+  return count;
+}
+
+/* --- Listening --- */
+
+static void
+a_port_is_taken_exclusively(void **ctx)
+{
+  struct fixture *f = *ctx;
+
+  for (int v6 = 0; v6 < 2; v6++)
+  {
+    int fd = listen_any(f, v6);
+    struct udp_listen same = { .v6 = v6, .port = port_of(fd), .local = loopback(v6) };
+    struct udp_listen all = { .v6 = v6, .port = port_of(fd) };
+
+    assert_int_equal(udp_listen_open(&same), -EADDRINUSE);
+    assert_int_equal(udp_listen_open(&all), -EADDRINUSE);
+  }
+}
+
+static void
+both_families_may_have_the_same_port(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int v6 = listen_any(f, true);
+  struct udp_listen v4 = { .port = port_of(v6), .local = loopback(false) };
+  int fd = udp_listen_open(&v4);
+
+  if (fd == -EADDRINUSE) /* by someone else: the kernel chose for one family only */
+    skip();
+  keep(f, fd);
+}
+
+static void
+a_socket_that_cannot_be_opened_leaves_none_behind(void **ctx UNUSED)
+{
+  uint before = descriptors_open();
+  struct udp_listen not_ours = { .local = ip("192.0.2.1") };
+  struct udp_listen no_device = { .device = "no-such-device" };
+  struct udp_sender sender = { .local = ip("192.0.2.1"), .remote = loopback(false), .remote_port = 9 };
+
+  assert_int_equal(udp_listen_open(&not_ours), -EADDRNOTAVAIL);
+  assert_true(udp_listen_open(&no_device) < 0);
+  assert_int_equal(udp_sender_open(&sender), -EADDRNOTAVAIL);
+  assert_int_equal(descriptors_open(), before);
+}
+
+static void
+descriptors_do_not_block_and_are_not_inherited(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false);
+  int fds[] = { listener, send_to(f, false, listener, 0), keep(f, control_listen_open(f->path)) };
+
+  for (uint i = 0; i < ARRAY_SIZE(fds); i++)
+  {
+    assert_true(fcntl(fds[i], F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fds[i], F_GETFD) & FD_CLOEXEC);
+  }
+}
+
+static void
+the_receive_buffer_is_as_large_as_asked_where_allowed(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct udp_listen small = { .local = loopback(false), .receive_buffer = 32768 };
+
+  assert_in_range(udp_receive_buffer(keep(f, udp_listen_open(&small))), 32768, 4 * 32768);
+  assert_int_equal(udp_receive_buffer(-1), 0);
+}
+
+static void
+the_owner_of_a_port_is_named(void **ctx)
+{
+  struct fixture *f = *ctx;
+  char owner[UDP_OWNER_SIZE], expected[UDP_OWNER_SIZE];
+
+  snprintf(expected, sizeof(expected), "udp_test (pid %d)", (int) getpid());
+  for (int v6 = 0; v6 < 2; v6++)
+  {
+    udp_port_owner(v6, port_of(listen_any(f, v6)), owner);
+    assert_string_equal(owner, expected);
+  }
+}
+
+static void
+a_port_nobody_has_is_named_as_unknown(void **ctx UNUSED)
+{
+  char owner[UDP_OWNER_SIZE];
+  int fd = udp_listen_open(&(struct udp_listen){ .local = loopback(false) });
+  u16 port = port_of(fd);
+
+  close(fd);
+  udp_port_owner(false, port, owner);
+  assert_string_equal(owner, "another process");
+}
+
+/* --- Packets --- */
+
+static void
+a_packet_tells_where_and_when_it_came(void **ctx)
+{
+  struct fixture *f = *ctx;
+
+  for (int v6 = 0; v6 < 2; v6++)
+  {
+    int listener = listen_any(f, v6), sender = send_to(f, v6, listener, 0);
+    btime before = clock_now();
+
+    assert_int_equal(udp_send(sender, (const byte *) "hello", 5), 0);
+    assert_int_equal(receive(f, listener, before), 1);
+    assert_int_equal(f->packets->size, 5);
+    assert_memory_equal(f->packets->data, "hello", 5);
+    assert_true(ip_equal(f->packets->remote, loopback(v6)));
+    assert_true(ip_equal(f->packets->local, loopback(v6)));
+    assert_int_equal(f->packets->remote_port, port_of(sender));
+    assert_int_equal(f->packets->ifindex, if_nametoindex("lo"));
+    assert_int_equal(f->packets->ttl, 255);
+    assert_in_range(f->packets->arrival, before, clock_now());
+  }
+}
+
+static void
+a_low_ttl_is_seen_as_it_is(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0), ttl = 254;
+
+  assert_int_equal(setsockopt(sender, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  assert_int_equal(receive(f, listener, 0), 1);
+  assert_int_equal(f->packets->ttl, 254);
+}
+
+static void
+the_arrival_is_when_the_kernel_had_it_not_when_it_is_read(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+
+  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  wait_readable(listener);
+
+  btime sent = clock_now();
+
+  usleep(50000);
+  assert_int_equal(receive(f, listener, 0), 1);
+  assert_true(f->packets->arrival <= sent + BT_MS(10));
+}
+
+static void
+no_arrival_is_before_the_floor(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+
+  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  wait_readable(listener);
+  usleep(2000);
+
+  btime floor = clock_now();
+
+  assert_int_equal(receive(f, listener, floor), 1);
+  assert_int_equal(f->packets->arrival, floor);
+}
+
+static void
+long_packets_are_cut_and_empty_ones_are_packets(void **ctx)
+{
+  static const size_t sizes[][2] = { { 0, 0 },
+                                     { 1, 1 },
+                                     { UDP_PACKET_SIZE - 1, UDP_PACKET_SIZE - 1 },
+                                     { UDP_PACKET_SIZE, UDP_PACKET_SIZE },
+                                     { UDP_PACKET_SIZE + 1, UDP_PACKET_SIZE },
+                                     { 9000, UDP_PACKET_SIZE } };
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+  byte data[9000] = { 0 };
+
+  for (uint i = 0; i < ARRAY_SIZE(sizes); i++)
+    assert_int_equal(udp_send(sender, data, sizes[i][0]), 0);
+  assert_int_equal(receive(f, listener, 0), ARRAY_SIZE(sizes));
+  for (uint i = 0; i < ARRAY_SIZE(sizes); i++)
+    assert_int_equal(f->packets[i].size, sizes[i][1]);
+}
+
+static void
+more_than_a_batch_comes_in_order_in_several(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+  byte number = 0;
+
+  for (; number < 100; number++)
+    assert_int_equal(udp_send(sender, &number, 1), 0);
+  assert_int_equal(receive(f, listener, 0), UDP_BATCH);
+  for (number = 0; number < UDP_BATCH; number++)
+    assert_int_equal(f->packets[number].data[0], number);
+  assert_int_equal(receive(f, listener, 0), 100 - UDP_BATCH);
+  assert_int_equal(f->packets[0].data[0], UDP_BATCH);
+  assert_int_equal(udp_batch_read(f->batch, listener, 0, &f->packets), 0);
+}
+
+static void
+a_read_that_fails_says_why_and_stores_nothing(void **ctx)
+{
+  struct fixture *f = *ctx;
+
+  f->packets = NULL;
+  assert_int_equal(udp_batch_read(f->batch, -1, 0, &f->packets), -EBADF);
+  assert_null(f->packets);
+}
+
+/* --- Sending --- */
+
+static void
+a_sender_has_the_port_it_asked_for_or_none(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false), other = listen_any(f, false);
+  int first = send_to(f, false, listener, 0);
+  struct udp_sender same = { .local = loopback(false),
+                             .remote = loopback(false),
+                             .local_port = port_of(first),
+                             .remote_port = port_of(other) };
+
+  assert_int_equal(udp_sender_open(&same), -EADDRINUSE);
+}
+
+static void
+senders_that_share_a_port_reach_each_its_peer(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listeners[] = { listen_any(f, false), listen_any(f, false) }, senders[2];
+  struct udp_sender how = { .local = loopback(false), .remote = loopback(false), .share_port = true };
+
+  for (uint i = 0; i < 2; i++)
+  {
+    how.remote_port = port_of(listeners[i]);
+    senders[i] = keep(f, udp_sender_open(&how));
+    how.local_port = port_of(senders[0]);
+  }
+  for (uint i = 0; i < 2; i++)
+  {
+    assert_int_equal(udp_send(senders[i], (const byte *) "ab" + i, 1), 0);
+    assert_int_equal(receive(f, listeners[i], 0), 1);
+    assert_int_equal(f->packets->remote_port, how.local_port);
+    assert_int_equal(f->packets->data[0], 'a' + i);
+  }
+}
+
+static void
+a_sender_without_local_address_gets_the_one_that_fits(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false);
+  struct udp_sender how = { .remote = loopback(false), .remote_port = port_of(listener) };
+  int sender = keep(f, udp_sender_open(&how));
+
+  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  assert_int_equal(receive(f, listener, 0), 1);
+  assert_true(ip_equal(f->packets->remote, loopback(false)));
+}
+
+static void
+a_sender_can_be_tied_to_an_interface(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false);
+  struct udp_sender how = { .remote = loopback(false),
+                            .remote_port = port_of(listener),
+                            .ifindex = if_nametoindex("lo") };
+  int sender = udp_sender_open(&how);
+
+  if (sender == -EPERM) /* kernels before 5.7 want a privilege */
+    skip();
+  keep(f, sender);
+  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  assert_int_equal(receive(f, listener, 0), 1);
+  assert_int_equal(f->packets->ifindex, how.ifindex);
+  how.ifindex = 1u << 30;
+  assert_true(udp_sender_open(&how) < 0);
+}
+
+static void
+a_sender_receives_nothing(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+  struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port_of(sender)) };
+  byte data;
+
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  assert_int_equal(sendto(listener, "x", 1, 0, (struct sockaddr *) &to, sizeof(to)), 1);
+  assert_int_equal(recv(sender, &data, 1, MSG_DONTWAIT), -1);
+  assert_int_equal(errno, EAGAIN);
+}
+
+static void
+a_peer_that_refuses_does_not_swallow_packets(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = udp_listen_open(&(struct udp_listen){ .local = loopback(false) });
+  int sender = send_to(f, false, listener, 0);
+  struct udp_listen again = { .port = port_of(listener), .local = loopback(false) };
+
+  close(listener);
+  for (uint i = 0; i < 10; i++) /* each but the first finds the answer to the one before */
+    assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  listener = keep(f, udp_listen_open(&again));
+  assert_int_equal(udp_send(sender, (const byte *) "y", 1), 0);
+  assert_int_equal(receive(f, listener, 0), 1);
+  assert_int_equal(f->packets->data[0], 'y');
+}
+
+/* --- Control sockets --- */
+
+static void
+a_client_and_the_daemon_meet_at_the_path(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int listener = keep(f, control_listen_open(f->path)), client, server;
+  char text[8] = "";
+
+  assert_int_equal(control_accept(listener), -EAGAIN);
+  client = keep(f, control_connect(f->path));
+  server = keep(f, control_accept(listener));
+  assert_int_equal(write(client, "hello", 5), 5);
+  wait_readable(server);
+  assert_int_equal(read(server, text, sizeof(text)), 5);
+  assert_false(fcntl(client, F_GETFL) & O_NONBLOCK);
+  assert_true(fcntl(server, F_GETFL) & O_NONBLOCK);
+}
+
+static void
+the_socket_is_for_owner_and_group_whatever_the_umask(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct stat st;
+  mode_t before = umask(0);
+
+  keep(f, control_listen_open(f->path));
+  assert_int_equal(umask(before), 0); /* it was put back */
+  assert_int_equal(stat(f->path, &st), 0);
+  assert_int_equal(st.st_mode & 0777, 0660);
+}
+
+static void
+a_live_owner_keeps_its_socket(void **ctx)
+{
+  struct fixture *f = *ctx;
+
+  keep(f, control_listen_open(f->path));
+  assert_int_equal(control_listen_open(f->path), -EADDRINUSE);
+  keep(f, control_connect(f->path));
+}
+
+static void
+what_a_dead_owner_left_is_replaced(void **ctx)
+{
+  struct fixture *f = *ctx;
+
+  close(control_listen_open(f->path));
+  assert_int_equal(access(f->path, F_OK), 0);
+  assert_int_equal(control_connect(f->path), -ECONNREFUSED);
+  keep(f, control_listen_open(f->path));
+  keep(f, control_connect(f->path));
+}
+
+static void
+a_file_at_the_path_is_left_alone(void **ctx)
+{
+  struct fixture *f = *ctx;
+  FILE *file = fopen(f->path, "we");
+  struct stat st;
+
+  assert_non_null(file);
+  fputs("precious", file);
+  fclose(file);
+  assert_int_equal(control_listen_open(f->path), -EEXIST);
+  assert_int_equal(stat(f->path, &st), 0);
+  assert_true(S_ISREG(st.st_mode));
+  assert_int_equal(st.st_size, 8);
+}
+
+static void
+a_path_that_cannot_be_is_refused(void **ctx)
+{
+  struct fixture *f = *ctx;
+  uint before = descriptors_open();
+  char path[200];
+
+  memset(path, 'x', sizeof(path));
+  memcpy(path, "/tmp/", 5);
+  for (size_t len = sizeof(((struct sockaddr_un *) NULL)->sun_path); len < sizeof(path); len += 40)
+  {
+    path[len] = 0;
+    assert_int_equal(control_listen_open(path), -ENAMETOOLONG);
+    assert_int_equal(control_connect(path), -ENAMETOOLONG);
+    path[len] = 'x';
+  }
+  snprintf(path, sizeof(path), "%s/none/ctl", f->dir);
+  assert_int_equal(control_listen_open(path), -ENOENT);
+  assert_int_equal(descriptors_open(), before);
+}
+
+/* The kernel holds up who connects to a full queue, and a daemon that hangs never empties it. */
+static void
+an_owner_that_does_not_answer_is_found_without_waiting(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct sockaddr_un sa = { .sun_family = AF_UNIX };
+  int listener = keep(f, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+  strcpy(sa.sun_path, f->path);
+  assert_int_equal(bind(listener, (struct sockaddr *) &sa, sizeof(sa)), 0);
+  assert_int_equal(listen(listener, 0), 0);
+  keep(f, control_connect(f->path));
+  alarm(5);
+  assert_int_equal(control_listen_open(f->path), -EADDRINUSE);
+  alarm(0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+  const struct CMUnitTest tests[] = {
+    TEST(a_port_is_taken_exclusively),
+    TEST(both_families_may_have_the_same_port),
+    TEST(a_socket_that_cannot_be_opened_leaves_none_behind),
+    TEST(descriptors_do_not_block_and_are_not_inherited),
+    TEST(the_receive_buffer_is_as_large_as_asked_where_allowed),
+    TEST(the_owner_of_a_port_is_named),
+    TEST(a_port_nobody_has_is_named_as_unknown),
+    TEST(a_packet_tells_where_and_when_it_came),
+    TEST(a_low_ttl_is_seen_as_it_is),
+    TEST(the_arrival_is_when_the_kernel_had_it_not_when_it_is_read),
+    TEST(no_arrival_is_before_the_floor),
+    TEST(long_packets_are_cut_and_empty_ones_are_packets),
+    TEST(more_than_a_batch_comes_in_order_in_several),
+    TEST(a_read_that_fails_says_why_and_stores_nothing),
+    TEST(a_sender_has_the_port_it_asked_for_or_none),
+    TEST(senders_that_share_a_port_reach_each_its_peer),
+    TEST(a_sender_without_local_address_gets_the_one_that_fits),
+    TEST(a_sender_can_be_tied_to_an_interface),
+    TEST(a_sender_receives_nothing),
+    TEST(a_peer_that_refuses_does_not_swallow_packets),
+    TEST(a_client_and_the_daemon_meet_at_the_path),
+    TEST(the_socket_is_for_owner_and_group_whatever_the_umask),
+    TEST(a_live_owner_keeps_its_socket),
+    TEST(what_a_dead_owner_left_is_replaced),
+    TEST(a_file_at_the_path_is_left_alone),
+    TEST(a_path_that_cannot_be_is_refused),
+    TEST(an_owner_that_does_not_answer_is_found_without_waiting),
+  };
+
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
