@@ -54,9 +54,10 @@ struct bfd_listener
   u64 id; /* the engine's; 0: not open */
   enum bfd_hop hop;
   bool v6;
-  ip_addr local;   /* strict bind; else IP_NONE */
-  uint ifindex;    /* of a link-local address */
-  uint users;      /* strict bind: sessions with that address */
+  ip_addr local; /* strict bind; else IP_NONE */
+  uint ifindex;  /* of a link-local address */
+  uint users;    /* strict bind: sessions with that address */
+  bool tried;
   int last_error;  /* why it is not open: errno, */
   char error[160]; /* and in words */
 };
@@ -82,6 +83,7 @@ struct bfd_proto
   u64 next_id;
   struct list listeners;
   struct timer *listen_retry;
+  struct work *listen_close; /* of sockets nobody uses any more */
   struct log_limit flap_limit;
   /* neighbour lines */
   struct htable wishes;

@@ -13,6 +13,7 @@
 #include "sysdep/socket.h"
 
 #define RETRY_TIME BT_S(5)
+#define RETRY_SOON BT_MS(50)     /* the port may be one of ours that the engine is about to close */
 #define RECEIVE_BUFFER (4 << 20) /* 1 s of a thousand sessions at 10 ms would need about this */
 
 static const struct bfd_config *
@@ -40,6 +41,13 @@ listen_failed(struct bfd_proto *p, struct bfd_listener *l, int error)
   const char *where = ip_is_none(l->local) ? (l->v6 ? "::" : "0.0.0.0") : IP_STR(l->local);
   char owner[UDP_OWNER_SIZE];
 
+  if (error == EADDRINUSE && !l->tried)
+  {
+    l->tried = true;
+    snprintf(l->error, sizeof(l->error), "UDP port %u of %s", port_for(l->hop), where);
+    timer_set_in(p->listen_retry, RETRY_SOON);
+    return;
+  }
   timer_set_in(p->listen_retry, RETRY_TIME);
   if (error == l->last_error)
     return;
@@ -143,7 +151,19 @@ void
 bfd_listen_release(struct bfd_proto *p, struct bfd_listener *l)
 {
   if (!--l->users)
-    listen_close(p, l);
+    work_schedule(p->listen_close); /* it may be wanted again at once */
+}
+
+static bool
+close_unused(struct work *w UNUSED, void *data)
+{
+  struct bfd_proto *p = data;
+  struct bfd_listener *l;
+
+  LIST_WALK_SAFE (l, &p->listeners, n)
+    if (!l->users && !ip_is_none(l->local))
+      listen_close(p, l);
+  return false;
 }
 
 const char *
@@ -234,5 +254,6 @@ bfd_listen_start(struct bfd_proto *p)
 {
   list_init(&p->listeners);
   p->listen_retry = timer_new(p->p.pool, p->p.loop, retry, p);
+  p->listen_close = work_new(p->p.pool, p->p.loop, LOOP_REST, close_unused, p);
   bfd_listen_follow(p);
 }

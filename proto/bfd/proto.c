@@ -26,7 +26,7 @@ engine_stopped(struct bfd_proto *p)
   loop_stop(p->engine_loop);
   thread_join(p->thread);
   rfree(p->engine_pool);
-  p->engine_pool = NULL;
+  p->engine_loop = NULL;
   list_init(&p->listeners);
   bfd_listen_siblings(p);
   proto_down(&p->p);
@@ -56,11 +56,16 @@ reply_received(struct msg *m, void *data)
 static void
 bfd_debug_changed(struct proto *proto)
 {
+  struct bfd_proto *p = (struct bfd_proto *) proto;
+
+  if (!p->engine_loop)
+    return;
+
   struct bfd_trace_cmd *cmd = msg_alloc(sizeof(*cmd));
 
   cmd->msg.kind = BFD_TRACE;
   cmd->packets = proto->debug & D_PACKETS;
-  bfd_post((struct bfd_proto *) proto, &cmd->msg);
+  bfd_post(p, &cmd->msg);
 }
 
 static void
@@ -70,6 +75,12 @@ bfd_start(struct proto *proto)
 
   p->engine_pool = pool_new(NULL, "BFD engine");
   p->engine_loop = loop_new(p->engine_pool, proto->name);
+  if (!p->engine_loop)
+  {
+    log_write(L_ERR, "%s: Cannot start: no file descriptors left", proto->name);
+    rfree(p->engine_pool);
+    return; /* stays in start until somebody restarts it */
+  }
   p->replies = mailbox_new(proto->pool, proto->loop, reply_received, p);
 
   struct bfd_engine *engine = bfd_engine_new(p->engine_pool, p->engine_loop, proto->name, deliver, p);
@@ -88,6 +99,13 @@ static void
 bfd_stop(struct proto *proto)
 {
   struct bfd_proto *p = (struct bfd_proto *) proto;
+
+  if (!p->engine_loop)
+  {
+    proto_down(proto);
+    return;
+  }
+
   struct bfd_msg *quit = msg_alloc(sizeof(*quit));
 
   bfd_queries_abort(p);
@@ -102,6 +120,9 @@ bfd_reconfigure(struct proto *proto, struct proto_config *cf)
 {
   struct bfd_proto *p = (struct bfd_proto *) proto;
   struct bfd_config *old = (struct bfd_config *) proto->cf, *new = (struct bfd_config *) cf;
+
+  if (!p->engine_loop)
+    return false;
 
   /* Both are properties of sockets that sessions depend on. */
   if (old->strict_bind != new->strict_bind || old->zero_checksum != new->zero_checksum)

@@ -435,7 +435,6 @@ bfd_note_received(struct bfd_proto *p, const struct bfd_note *note)
 void
 bfd_provide_start(struct bfd_proto *p)
 {
-  p->next_id = 0;
   p->flap_limit = (struct log_limit){ .burst = 200, .period = BT_S(10) };
   hash_init(&p->by_key, p->p.pool);
   hash_init(&p->by_id, p->p.pool);
@@ -452,4 +451,5 @@ bfd_provide_stop(struct bfd_proto *p)
 {
   rfree(p->provider);
   p->provider = NULL;
+  timer_stop(p->listen_retry); /* not before: withdrawing may have asked for it */
 }

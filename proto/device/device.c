@@ -38,6 +38,7 @@ device_start(struct proto *proto)
   struct device_proto *p = (struct device_proto *) proto;
   struct device_config *cf = (struct device_config *) proto->cf;
 
+  p->scan = NULL;
   p->netlink = netlink_new(proto->pool, proto->loop, &iface_nl_hooks, NULL);
   if (!p->netlink)
     return; /* stays in start; the reason is in the log */
