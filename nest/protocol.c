@@ -148,6 +148,12 @@ proto_new(struct proto_config *cf)
   return p;
 }
 
+static bool
+shutting_down(void)
+{
+  return all.progress && !all.target;
+}
+
 /* What has to happen to an instance that is down. */
 static void
 settle_down(struct proto *p)
@@ -163,7 +169,7 @@ settle_down(struct proto *p)
     p->cf = p->next_cf;
     p->next_cf = NULL;
   }
-  if (!p->disabled && !(all.progress && !all.target))
+  if (!p->disabled && !shutting_down())
     proto_start(p);
   p->restarting = false;
 }
@@ -207,7 +213,7 @@ set_disabled(struct proto *p, bool disabled)
   p->disabled = disabled;
   if (disabled)
     proto_stop(p);
-  else if (p->state == PROTO_DOWN)
+  else if (p->state == PROTO_DOWN && !shutting_down())
     proto_start(p);
 }
 

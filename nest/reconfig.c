@@ -356,6 +356,8 @@ reconfig_init(pool *p, struct loop *l, struct config *cfg, const struct reconfig
   rc.results = mailbox_new(p, l, parse_done, NULL);
   rc.undo = timer_new(p, l, undo_timeout, NULL);
   rc.parse_loop = loop_new(p, "bird-parse");
+  if (!rc.parse_loop)
+    die("No file descriptors left");
   rc.requests = mailbox_new(p, rc.parse_loop, parse_request, NULL);
   rc.thread = thread_start(p, rc.parse_loop);
   rc.current = cfg;
@@ -376,6 +378,7 @@ void
 reconfig_free(void)
 {
   thread_join(rc.thread);
+  mailbox_flush(rc.results);
   if (rc.next != rc.previous)
     config_free(rc.next);
   if (rc.retired != rc.previous && rc.retired != rc.current)
