@@ -114,7 +114,7 @@ def test_a_port_in_use_is_named_and_waited_for(link, family):
         thief.bind(("", 3784))
     one = Peregrine(link.a.ns, bfd(direct(b, link.a)))
     two = Peregrine(link.b.ns, bfd(direct(a, link.b)))
-    block = wait_detail(one, lambda d: "Waiting for" in d)
+    block = wait_detail(one, lambda d: "in use by" in d.get("Waiting for", ""))
     print(block["Waiting for"])
     any_address = "::" if family == "v6" else "0.0.0.0"
     with open("/proc/self/comm", encoding="ascii") as f:
@@ -131,7 +131,7 @@ def test_bird2_in_the_same_namespace(link):
     b = link.b.ip4
     bird2 = Bird2(link.a.ns, bfd())
     one = Peregrine(link.a.ns, bfd(direct(b, link.a)))
-    assert "in use by bird" in wait_detail(one, lambda d: "Waiting for" in d)["Waiting for"]
+    assert "in use by bird" in wait_detail(one, lambda d: "in use by" in d.get("Waiting for", ""))["Waiting for"]
     bird2.stop()
     one.birdc("restart bfd1")
     Peregrine(link.b.ns, bfd(direct(link.a.ip4, link.b)))
