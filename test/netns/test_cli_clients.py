@@ -19,12 +19,14 @@ def test_a_client_that_never_reads(lab):
     one = Peregrine(lab.ns("a"), bfd(*neighbors(300)))
     assert len("".join(text for _, text in one.birdc("show bfd sessions all"))) > 300 * 50
     before = one.usage()[1]
+    with open(f"/proc/{one.pid}/maps", encoding="utf-8") as f:
+        limit = 400_000 if "libasan" in f.read() else 20_000  # KiB; a sanitizer keeps what was freed for a while
     with one.connect() as raw:
         raw.sendall(b"show bfd sessions all\n" * 2000)
         end = time.monotonic() + 1
         while time.monotonic() < end:
             assert one.birdc("show status")[-1][0] == 13  # others are served meanwhile
-            assert one.usage()[1] - before < 20_000  # KiB
+            assert one.usage()[1] - before < limit
     assert one.birdc("show status")[-1][0] == 13
 
 
