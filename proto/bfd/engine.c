@@ -74,13 +74,12 @@ find_by_id(const struct bfd_engine *e, u64 id)
 static void
 slot_take(struct bfd_engine *e, struct engine_session *s)
 {
-  uint slot = 0;
+  uint slot = e->free_hint;
 
-  if (e->session_count < e->slots_end)
-    while (e->slots[slot])
-      slot++;
-  else
-    slot = e->slots_end++;
+  while (slot < e->slots_end && e->slots[slot])
+    slot++;
+  e->free_hint = slot + 1;
+  e->slots_end = MAX(e->slots_end, slot + 1);
   if (e->slots_end > e->slots_size)
   {
     e->slots_size = MAX(e->slots_size * 2, 64u);
@@ -95,6 +94,7 @@ static void
 slot_drop(struct bfd_engine *e, struct engine_session *s)
 {
   e->slots[s->slot] = NULL;
+  e->free_hint = MIN(e->free_hint, s->slot);
   e->session_count--;
   while (e->slots_end && !e->slots[e->slots_end - 1])
     e->slots_end--;
@@ -354,6 +354,8 @@ engine_stopped(struct bfd_engine *e)
   e->deliver(&m->m, e->deliver_data);
 }
 
+static void set_leaving(struct bfd_engine *e, struct engine_session *s, bool leaving);
+
 static void
 session_free(struct bfd_engine *e, struct engine_session *s)
 {
@@ -362,8 +364,7 @@ session_free(struct bfd_engine *e, struct engine_session *s)
   hash_remove(&e->by_id, &s->by_id);
   hash_remove(&e->by_disc, &s->by_disc);
   slot_drop(e, s);
-  if (s->leaving)
-    e->leaving_count--;
+  set_leaving(e, s, false);
   rfree(s);
   if (e->quitting && !e->session_count)
     engine_stopped(e);
@@ -415,14 +416,36 @@ key_equal(const struct bfd_key *a, const struct bfd_key *b)
          (a->hop == BFD_DIRECT ? strcmp(a->ifname, b->ifname) == 0 : ip_equal(a->local, b->local));
 }
 
+static u32
+key_hash(const struct bfd_key *key)
+{
+  return engine_peer_hash(key->hop, hash_text(key->ifname), key->local, key->remote);
+}
+
 /* A session that says goodbye under the key that is asked for again. */
 static struct engine_session *
 find_leaving(struct bfd_engine *e, const struct bfd_key *key)
 {
-  for (uint i = 0; e->leaving_count && i < e->slots_end; i++)
-    if (e->slots[i] && e->slots[i]->leaving && key_equal(&e->slots[i]->key, key))
-      return e->slots[i];
+  for (struct hnode *n = hash_first(&e->leaving, key_hash(key)); n; n = hash_again(n))
+  {
+    struct engine_session *s = SKIP_BACK(struct engine_session, by_key, n);
+
+    if (key_equal(&s->key, key))
+      return s;
+  }
   return NULL;
+}
+
+static void
+set_leaving(struct bfd_engine *e, struct engine_session *s, bool leaving)
+{
+  if (s->leaving == leaving)
+    return;
+  s->leaving = leaving;
+  if (leaving)
+    hash_add(&e->leaving, &s->by_key, key_hash(&s->key));
+  else
+    hash_remove(&e->leaving, &s->by_key);
 }
 
 static struct engine_session *
@@ -430,8 +453,7 @@ session_revive(struct bfd_engine *e, struct engine_session *s, u64 id)
 {
   hash_remove(&e->by_id, &s->by_id);
   session_set_id(e, s, id);
-  s->leaving = false;
-  e->leaving_count--;
+  set_leaving(e, s, false);
   s->farewells = 0;
   s->left_up = s->failed = s->note_due = false; /* news of before, for nobody */
   wheel_unset(&s->detect.e);
@@ -487,8 +509,7 @@ session_leave(struct bfd_engine *e, struct engine_session *s)
   uint todo = bfd_session_event(&s->v, DISABLE, loop_now(e->loop));
 
   s->v.params.admin_down = true;
-  s->leaving = true;
-  e->leaving_count++;
+  set_leaving(e, s, true);
   if (!bfd_session_may_send(&s->v) || !s->v.remote_disc)
   {
     session_free(e, s);
@@ -560,14 +581,14 @@ session_info(const struct bfd_engine *e, const struct engine_session *s, struct 
 static void
 engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
 {
-  struct bfd_snapshot *snap =
-      msg_alloc(sizeof(*snap) + MIN(e->session_count, (uint) BFD_SNAPSHOT_MAX) * sizeof(struct bfd_info));
+  uint max = MIN(cmd->max, (uint) BFD_SNAPSHOT_MAX);
+  struct bfd_snapshot *snap = msg_alloc(sizeof(*snap) + MIN(e->session_count, max) * sizeof(struct bfd_info));
   uint i = cmd->from;
 
   snap->msg.kind = BFD_SNAPSHOT_REPLY;
   snap->query = cmd->query;
   snap->stats = e->stats;
-  for (; i < e->slots_end && snap->count < BFD_SNAPSHOT_MAX; i++)
+  for (; i < e->slots_end && snap->count < max; i++)
     if (e->slots[i] && !e->slots[i]->leaving)
       session_info(e, e->slots[i], &snap->info[snap->count++]);
   snap->next = i < e->slots_end ? i : 0;
@@ -651,5 +672,6 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   hash_init(&e->by_disc, p);
   hash_init(&e->by_peer, p);
   hash_init(&e->by_link, p);
+  hash_init(&e->leaving, p);
   return e;
 }

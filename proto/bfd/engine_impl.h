@@ -40,7 +40,7 @@ struct engine_session
   struct bfd_key key;
   struct bfd_path path;
   uint slot; /* place in the engine's array */
-  struct hnode by_id, by_disc, by_peer, by_link;
+  struct hnode by_id, by_disc, by_peer, by_link, by_key;
   struct session_timer tx, detect;
   btime tx_base;         /* when the last periodic packet was sent; 0: none on this path */
   int fd;                /* sending socket, or -1 */
@@ -79,8 +79,10 @@ struct bfd_engine
   void (*deliver)(struct msg *m, void *data);
   void *deliver_data;
   struct htable by_id, by_disc, by_peer, by_link;
+  struct htable leaving; /* by key */
   struct engine_session **slots;
-  uint slots_size, slots_end, session_count, leaving_count;
+  uint slots_size, slots_end, session_count;
+  uint free_hint; /* no slot below is free */
   struct wheel wheel;
   struct timer *timer;
   struct rng rng;
@@ -98,14 +100,13 @@ struct bfd_engine
 
   /* transmit.c */
   u16 port_users[SOURCE_PORTS];
-  uint ports_used;
   struct log_limit send_limit;
 };
 
 /* engine.c */
 u32 engine_peer_hash(enum bfd_hop hop, uint ifindex, ip_addr local, ip_addr remote);
 u32 engine_link_hash(uint ifindex, bool v6);
-/* Carry out what a session asked for. May free @s (the last farewell). */
+/* Carry out what a session asked for. */
 void engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 state_before);
 void engine_tick(struct bfd_engine *e);
 /* Log a packet, under `debug { packets }`. */

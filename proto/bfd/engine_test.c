@@ -182,6 +182,7 @@ host_snapshot_from(struct host *h, uint from)
 
   cmd->query = 4711 + from;
   cmd->from = from;
+  cmd->max = BFD_SNAPSHOT_MAX;
   post(h, BFD_SNAPSHOT, &cmd->msg);
   while ((m = host_take(h, LIMIT)) && m->kind == BFD_NOTE)
     post(h, BFD_NOTE, m);

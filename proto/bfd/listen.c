@@ -34,6 +34,13 @@ port_for(enum bfd_hop hop)
   return hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP;
 }
 
+static void
+retry_in(struct bfd_proto *p, btime delay)
+{
+  if (!timer_is_set(p->listen_retry) || p->listen_retry->e.deadline > loop_now(p->p.loop) + delay)
+    timer_set_in(p->listen_retry, delay);
+}
+
 /* The owner is looked for once, not at every retry: that reads through all of /proc. */
 static void
 listen_failed(struct bfd_proto *p, struct bfd_listener *l, int error)
@@ -45,10 +52,10 @@ listen_failed(struct bfd_proto *p, struct bfd_listener *l, int error)
   {
     l->tried = true;
     snprintf(l->error, sizeof(l->error), "UDP port %u of %s", port_for(l->hop), where);
-    timer_set_in(p->listen_retry, RETRY_SOON);
+    retry_in(p, RETRY_SOON);
     return;
   }
-  timer_set_in(p->listen_retry, RETRY_TIME);
+  retry_in(p, RETRY_TIME);
   if (error == l->last_error)
     return;
   l->last_error = error;

@@ -76,6 +76,7 @@ struct bfd_snapshot_cmd
   struct bfd_msg msg;
   u64 query; /* repeated in the answer */
   uint from; /* position: 0, or `next` of the answer before */
+  uint max;  /* sessions in the answer, up to BFD_SNAPSHOT_MAX */
 };
 
 /* One session changed. Unknown ids are ignored: the request was withdrawn while it travelled. */

@@ -68,18 +68,30 @@ bfd_debug_changed(struct proto *proto)
   bfd_post(p, &cmd->msg);
 }
 
+/* It stays in start until somebody restarts it. */
+static void
+start_failed(struct bfd_proto *p, const char *reason)
+{
+  log_write(L_ERR, "%s: Cannot start: %s", p->p.name, reason);
+  rfree(p->engine_pool);
+  p->engine_pool = NULL;
+  p->engine_loop = NULL;
+}
+
 static void
 bfd_start(struct proto *proto)
 {
   struct bfd_proto *p = (struct bfd_proto *) proto;
 
+  list_init(&p->queries);
+  list_init(&p->listeners);
+  p->thread = NULL;
   p->engine_pool = pool_new(NULL, "BFD engine");
   p->engine_loop = loop_new(p->engine_pool, proto->name);
   if (!p->engine_loop)
   {
-    log_write(L_ERR, "%s: Cannot start: no file descriptors left", proto->name);
-    rfree(p->engine_pool);
-    return; /* stays in start until somebody restarts it */
+    start_failed(p, "no file descriptors left");
+    return;
   }
   p->replies = mailbox_new(proto->pool, proto->loop, reply_received, p);
 
@@ -87,7 +99,11 @@ bfd_start(struct proto *proto)
 
   p->commands = mailbox_new(p->engine_pool, p->engine_loop, bfd_engine_message, engine);
   p->thread = thread_start(proto->pool, p->engine_loop);
-  list_init(&p->queries);
+  if (!p->thread)
+  {
+    start_failed(p, "no thread");
+    return;
+  }
   bfd_debug_changed(proto);
   bfd_listen_start(p);
   bfd_provide_start(p);

@@ -149,7 +149,7 @@ bfd_session_suspend(struct bfd_session *s, bool suspended, btime now)
     return 0;
   if (suspended)
   {
-    todo = step(s, PATH_DOWN, now) & ~BFD_DO_SEND;
+    todo = (step(s, PATH_DOWN, now) & ~BFD_DO_SEND) | (s->remote_state != BFD_DOWN ? BFD_DO_NOTIFY : 0);
     forget_remote(s);
   }
   s->suspended = suspended;

@@ -12,6 +12,8 @@
 #include "proto/bfd/bfd.h"
 #include "sysdep/clock.h"
 
+#define FULL_A_SLICE 32 /* sessions shown in full before others have their turn */
+
 struct bfd_query
 {
   struct resource r;
@@ -220,6 +222,7 @@ query_ask(struct cli *c UNUSED, void *data)
   cmd->msg.kind = BFD_SNAPSHOT;
   cmd->query = q->number = ++p->next_query;
   cmd->from = q->next;
+  cmd->max = q->filter.all ? FULL_A_SLICE : BFD_SNAPSHOT_MAX;
   list_remove(&q->n);
   list_add_tail(&p->queries, &q->n);
   bfd_post(p, &cmd->msg);

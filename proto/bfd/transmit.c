@@ -11,7 +11,8 @@
 
 #include "proto/bfd/engine_impl.h"
 
-#define PORT_TRIES 64
+#define PORT_TRIES 8
+#define PORT_SEARCH 1024
 
 static const char *
 session_place(const struct engine_session *s)
@@ -19,13 +20,13 @@ session_place(const struct engine_session *s)
   return s->key.hop == BFD_DIRECT ? s->key.ifname : "multihop";
 }
 
-/* A port to try: free among ours as long as there are free ones. */
+/* A port to try: free among ours if one is found soon. */
 static uint
 choose_port(struct bfd_engine *e)
 {
   uint port = rng_below(&e->rng, SOURCE_PORTS);
 
-  for (uint i = 0; e->port_users[port] && e->ports_used < SOURCE_PORTS && i < SOURCE_PORTS; i++)
+  for (uint i = 0; e->port_users[port] && i < PORT_SEARCH; i++)
     port = (port + 1) % SOURCE_PORTS;
   return port;
 }
@@ -34,15 +35,14 @@ static void
 take_port(struct bfd_engine *e, struct engine_session *s, uint port)
 {
   s->port = port;
-  if (!e->port_users[port]++)
-    e->ports_used++;
+  e->port_users[port]++;
 }
 
 static void
 drop_port(struct bfd_engine *e, struct engine_session *s)
 {
-  if (s->port < SOURCE_PORTS && !--e->port_users[s->port])
-    e->ports_used--;
+  if (s->port < SOURCE_PORTS)
+    e->port_users[s->port]--;
   s->port = SOURCE_PORTS;
 }
 
@@ -57,7 +57,7 @@ engine_close_sender(struct bfd_engine *e, struct engine_session *s, bool keep_po
 }
 
 static int
-open_on_port(struct bfd_engine *e, struct engine_session *s, uint port)
+open_on_port(struct engine_session *s, uint port, bool share)
 {
   struct udp_sender how = {
     .local = s->path.local,
@@ -65,30 +65,30 @@ open_on_port(struct bfd_engine *e, struct engine_session *s, uint port)
     .local_port = SOURCE_PORT_FIRST + port,
     .remote_port = s->key.hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP,
     .ifindex = s->path.ifindex,
-    .share_port = e->ports_used >= SOURCE_PORTS,
+    .share_port = share,
   };
 
   return udp_sender_open(&how);
 }
 
-/* The port of before if there was one (it stays the same for the session's life), else one nobody uses. */
+/*
+ * The port of before if there was one (it stays the same for the session's life), else one nobody uses; when
+ * those run out, or others have too many of them, one that is shared.
+ */
 static int
 open_sender(struct bfd_engine *e, struct engine_session *s)
 {
   int fd = -EADDRINUSE;
 
   if (s->port < SOURCE_PORTS)
-    fd = open_on_port(e, s, s->port);
+    return open_on_port(s, s->port, e->port_users[s->port] > 1);
   for (int i = 0; fd == -EADDRINUSE && i < PORT_TRIES; i++)
   {
     uint port = choose_port(e);
 
-    fd = open_on_port(e, s, port);
+    fd = open_on_port(s, port, e->port_users[port] || i == PORT_TRIES - 1);
     if (fd >= 0)
-    {
-      drop_port(e, s);
       take_port(e, s, port);
-    }
   }
   return fd;
 }

@@ -2,7 +2,7 @@
  * proto/device/device.c: the device protocol feeds nest/iface.h from the kernel
  *
  * Changes arrive as they happen; a scan at `scan time` finds what was missed all the same. Without this
- * protocol the daemon knows no interfaces.
+ * protocol the daemon knows no interfaces; while it is disabled they stay as they were last seen.
  */
 #include "proto/device/device.h"
 
@@ -55,7 +55,8 @@ device_reconfigure(struct proto *proto, struct proto_config *cf)
 
   if (!p->scan)
     return false;
-  timer_set_in(p->scan, BT_S(((struct device_config *) cf)->scan_time));
+  if (((struct device_config *) cf)->scan_time != ((struct device_config *) proto->cf)->scan_time)
+    timer_set_in(p->scan, BT_S(((struct device_config *) cf)->scan_time));
   return true;
 }
 
