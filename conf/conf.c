@@ -149,6 +149,16 @@ cf_ip(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
   return has_type(cx, loc, v, CF_IP) ? v.ip : IP_NONE;
 }
 
+u32
+cf_router_id(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
+{
+  if (v.type == CF_IP && ip_is_v4(v.ip))
+    return ip_to_u32(v.ip);
+  if (v.type == CF_IP)
+    cf_error(cx, loc, "Router ID must be an IPv4 address or a number, got %s", IP_STR(v.ip));
+  return cf_int(cx, loc, v);
+}
+
 /* Numbers are unsigned and wrap at 32 bits. */
 struct cf_value
 cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, int op, struct cf_value a, struct cf_value b)

@@ -135,6 +135,8 @@ struct cf_value cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, int op, s
 u32 cf_int(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
 const char *cf_text(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
 ip_addr cf_ip(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
+u32 cf_router_id(struct cf_ctx *cx, const struct cf_loc *loc,
+                 struct cf_value v); /* an IPv4 address or a number */
 struct prefix cf_prefix(struct cf_ctx *cx, const struct cf_loc *loc, ip_addr a, u32 len);
 
 /* Between lexer, parser and the functions above. */
