@@ -48,6 +48,7 @@ static struct
   const struct reconfig_hooks *hooks;
   const char *file;                         /* as given on the command line */
   struct config *current, *previous, *next; /* next: waits for the end of an application */
+  uint next_timeout;                        /* seconds until it is undone; 0: not by itself */
   bool applying, stopping;
   bool next_is_undo;
   u64 reply_to;           /* the command that asked for what is being applied */
@@ -80,7 +81,7 @@ parse_request(struct msg *m, void *data UNUSED)
 
 /* Applying */
 
-static void apply(struct config *cfg, bool undo);
+static void apply(struct config *cfg, bool undo, uint timeout);
 static struct cli *find_waiter(u64 number);
 static void reply_commit(struct cli *c, uint code);
 
@@ -104,13 +105,18 @@ progress(bool complete)
     struct config *cfg = rc.next;
 
     rc.next = NULL;
-    apply(cfg, rc.next_is_undo);
+    apply(cfg, rc.next_is_undo, rc.next_timeout);
   }
 }
 
 static void
-apply(struct config *cfg, bool undo)
+apply(struct config *cfg, bool undo, uint timeout)
 {
+  ASSERT(!rc.stopping);
+  if (timeout)
+    timer_set_in(rc.undo, BT_S(timeout));
+  else
+    timer_stop(rc.undo);
   log_write(L_INFO, undo ? "Reconfiguring to the configuration before" : "Reconfiguring");
   rc.applying = true;
   if (undo)
@@ -130,18 +136,19 @@ apply(struct config *cfg, bool undo)
 
 /* Now, answering command @number when it is done or will take longer; or after the application under way. */
 static void
-commit(struct config *cfg, bool undo, u64 number)
+commit(struct config *cfg, bool undo, u64 number, uint timeout)
 {
   if (!rc.applying)
   {
     rc.reply_to = number;
-    apply(cfg, undo);
+    apply(cfg, undo, timeout);
     return;
   }
   if (rc.next && !rc.next_is_undo)
     config_free(rc.next);
   rc.next = cfg;
   rc.next_is_undo = undo;
+  rc.next_timeout = timeout;
   reply_commit(find_waiter(number), 5);
 }
 
@@ -149,8 +156,8 @@ static void
 undo_timeout(struct timer *t UNUSED, void *data UNUSED)
 {
   log_write(L_INFO, "The configuration was not confirmed in time");
-  if (rc.previous)
-    commit(rc.previous, true, 0);
+  if (rc.previous && !rc.next) /* what waits replaces the one on trial anyway */
+    commit(rc.previous, true, 0, 0);
 }
 
 /* Results of parsing */
@@ -205,10 +212,8 @@ parse_failed(struct cli *c, const struct parse_job *job)
     log_write(L_ERR, "  hint: %s", job->error.hint);
   if (!c)
     return;
-  if (job->error.hint[0])
-    cli_line(c, 8002, "%s", job->error.text);
-  if (job->error.hint[0])
-    cli_end(c, 8002, "  hint: %s", job->error.hint);
+  if (job->error.hint[0]) /* on one line: tools stop reading at the first code of an error */
+    cli_end(c, 8002, "%s (%s)", job->error.text, job->error.hint);
   else
     cli_end(c, 8002, "%s", job->error.text);
 }
@@ -235,22 +240,27 @@ parse_done(struct msg *m, void *data UNUSED)
   }
   else
   {
-    if (job->timeout)
-    {
-      timer_set_in(rc.undo, BT_S(job->timeout));
-      if (c)
-        cli_line(c, 22, "Undo scheduled in %u s", job->timeout);
-    }
-    else
-      timer_stop(rc.undo);
-    commit(job->cfg, false, job->number);
+    if (job->timeout && c)
+      cli_line(c, 22, "Undo scheduled in %u s", job->timeout);
+    commit(job->cfg, false, job->number, job->timeout);
   }
   msg_free(job);
+}
+
+static bool
+refuse_while_stopping(struct cli *c)
+{
+  if (rc.stopping)
+    cli_end(c, 6, "Reconfiguration ignored, shutting down");
+  return rc.stopping;
 }
 
 static void
 request(struct cli *c, const char *file, bool check, uint timeout)
 {
+  if (c && refuse_while_stopping(c))
+    return;
+
   struct parse_job *job = msg_alloc(sizeof(*job));
 
   snprintf(job->file, sizeof(job->file), "%s", file ? file : rc.file);
@@ -304,6 +314,8 @@ cmd_configure_undo(struct cli *c)
 {
   if (!cli_privileged(c))
     return;
+  if (refuse_while_stopping(c))
+    return;
   cli_line(c, 21, "Undo requested");
   timer_stop(rc.undo);
   if (rc.next) /* what waits was never in force */
@@ -316,7 +328,7 @@ cmd_configure_undo(struct cli *c)
   else if (!rc.previous)
     cli_end(c, 19, "Nothing to do");
   else
-    commit(rc.previous, true, wait_new(c));
+    commit(rc.previous, true, wait_new(c), 0);
 }
 
 const char *
@@ -333,7 +345,7 @@ cmd_configure_status(struct cli *c)
   if (!cli_privileged(c))
     return;
   if (!rc.applying)
-    cli_line(c, 3, "Daemon is up and running");
+    cli_line(c, 3, "%s", reconfig_state());
   else if (rc.next)
     cli_line(c, 5, "Reconfiguration in progress, next one enqueued");
   else
@@ -356,10 +368,13 @@ reconfig_init(pool *p, struct loop *l, struct config *cfg, const struct reconfig
   rc.results = mailbox_new(p, l, parse_done, NULL);
   rc.undo = timer_new(p, l, undo_timeout, NULL);
   rc.parse_loop = loop_new(p, "bird-parse");
-  if (!rc.parse_loop)
-    die("No file descriptors left");
-  rc.requests = mailbox_new(p, rc.parse_loop, parse_request, NULL);
-  rc.thread = thread_start(p, rc.parse_loop);
+  if (rc.parse_loop)
+  {
+    rc.requests = mailbox_new(p, rc.parse_loop, parse_request, NULL);
+    rc.thread = thread_start(p, rc.parse_loop);
+  }
+  if (!rc.thread)
+    die("Cannot start the thread that reads configurations");
   rc.current = cfg;
   rc.applying = true;
   hooks->globals(cfg);
