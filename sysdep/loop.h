@@ -127,8 +127,8 @@ const struct loop_slices *loop_slices(const struct loop *l);
 
 /*
  * A thread that runs @l, which the caller has prepared: from here to thread_join() everything made from @l
- * belongs to that thread. All signals are blocked there. thread_join() waits until the loop has stopped and
- * frees the thread.
+ * belongs to that thread. All signals are blocked there.thread_join() waits until the loop has stopped and
+ * frees the thread. NULL when the system has no thread to give.
  */
 struct thread;
 struct thread *thread_start(pool *p, struct loop *l);

@@ -6,8 +6,11 @@
 
 #include "lib/types.h"
 
-/* Change to @user and @group (NULL: stay) and keep only the capabilities the daemon uses. die()s when it
- * cannot. */
+/*
+ * Change to @user and @group (NULL: stay); with a user, keep only the capabilities the daemon uses and no
+ * supplementary groups. die()s when it cannot. Root itself keeps everything: give the daemon a user of its
+ * own.
+ */
 void privileges_drop(const char *user, const char *group);
 
 /* Give @path to them; true when there is nothing to do. Sets errno. */

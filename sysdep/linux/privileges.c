@@ -78,6 +78,8 @@ privileges_drop(const char *user, const char *group)
     die("Cannot change to group '%s': %s", group, strerror(errno));
   if (!user)
     return;
+  if (!group && setgroups(0, NULL) < 0)
+    die("Cannot give up supplementary groups: %s", strerror(errno));
   if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setuid(uid) < 0)
     die("Cannot change to user '%s': %s", user, strerror(errno));
   caps_limit();

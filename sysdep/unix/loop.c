@@ -542,11 +542,18 @@ thread_start(pool *p, struct loop *l)
   pthread_sigmask(SIG_SETMASK, &all, &old);
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, THREAD_STACK);
-  ASSERT(pthread_create(&t->id, &attr, thread_main, l) == 0);
+
+  bool started = pthread_create(&t->id, &attr, thread_main, l) == 0;
+
   pthread_attr_destroy(&attr);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (!started)
+  {
+    rfree(t);
+    return NULL;
+  }
   snprintf(name, sizeof(name), "%s", l->name); /* the kernel takes no more */
   pthread_setname_np(t->id, name);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
   return t;
 }
 

@@ -7,15 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "nest/bfd.h"
@@ -124,7 +121,8 @@ parse_options(struct options *o, int argc, char **argv)
 static void
 set_log_sinks(const struct config *cfg)
 {
-  struct log_sink sinks[cfg->sink_count + 2];
+  struct log_sink
+      sinks[cfg->sink_count + 3]; /* besides those configured: syslog, stderr and the debug file */
   uint count = 0;
 
   for (uint i = 0; i < cfg->sink_count; i++)
@@ -167,7 +165,10 @@ static void
 begin_shutdown(void)
 {
   if (bird.ending)
+  {
+    loop_stop(bird.loop); /* asked for twice: without waiting for anybody */
     return;
+  }
   bird.ending = true;
   log_write(L_INFO, "Shutting down");
   reconfig_stop();
@@ -217,7 +218,8 @@ open_control_socket(void)
     die("Cannot open control socket %s: %s", bird.opt.control, strerror(-error));
 }
 
-/* Into the background, keeping stderr until there is nothing left to complain about. */
+/* Into the background. What an operator can get wrong has been checked by now: stderr leads nowhere
+ * afterwards. */
 static void
 daemonize(void)
 {
@@ -239,16 +241,22 @@ daemonize(void)
     close(null);
 }
 
-static void
-write_pid_file(void)
+/* Opened while errors can still be seen and by whom started us, written when it is known who we are. */
+static FILE *
+open_pid_file(void)
 {
-  if (!bird.opt.pid_file)
-    return;
+  FILE *f = bird.opt.pid_file ? fopen(bird.opt.pid_file, "we") : NULL;
 
-  FILE *f = fopen(bird.opt.pid_file, "we");
-
-  if (!f)
+  if (bird.opt.pid_file && !f)
     die("Cannot write PID file %s: %s", bird.opt.pid_file, strerror(errno));
+  return f;
+}
+
+static void
+write_pid_file(FILE *f)
+{
+  if (!f)
+    return;
   fprintf(f, "%d\n", (int) getpid());
   fclose(f);
 }
@@ -286,14 +294,17 @@ run(struct config *cfg)
   if (!bird.loop)
     die("No file descriptors left");
   open_control_socket();
-  /* The group may use the socket; the user may remove it. */
+
+  FILE *pid_file = open_pid_file();
+
+  /* The group may use the socket. */
   if (!privileges_own_file(bird.opt.control, bird.opt.user, bird.opt.group))
     die("Cannot change the owner of %s: %s", bird.opt.control, strerror(errno));
-  if (!bird.opt.foreground && !bird.opt.debug)
-    daemonize();
-  write_pid_file();
   raise_file_limit();
   privileges_drop(bird.opt.user, bird.opt.group);
+  if (!bird.opt.foreground && !bird.opt.debug)
+    daemonize();
+  write_pid_file(pid_file);
   watch_signals();
 
   info.booted = clock_wall();
