@@ -173,6 +173,8 @@ take_line(struct cli *c)
 
   if (!end && c->eof && c->in_len > c->in_pos && !c->skipping)
     end = c->in + c->in_len; /* the last line may lack its newline */
+  if (!end && c->skipping)
+    c->in_pos = c->in_len = 0; /* still the same endless line */
   if (!end)
   {
     memmove(c->in, start, c->in_len - c->in_pos);

@@ -1,5 +1,4 @@
 /* nest/iface.c: see iface.h */
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,7 +93,7 @@ same_family(ip_addr a, ip_addr b)
   return ip_is_v4(a) == ip_is_v4(b);
 }
 
-/* Does @remote live in the network of @a? A link-local one lives on every link. */
+/* Does @remote live in the network of @a? */
 static bool
 addr_reaches(const struct iface_addr *a, ip_addr remote)
 {

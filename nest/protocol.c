@@ -171,7 +171,6 @@ settle_down(struct proto *p)
   }
   if (!p->disabled && !shutting_down())
     proto_start(p);
-  p->restarting = false;
 }
 
 void
@@ -478,7 +477,6 @@ restart(struct cli *c, struct proto *p)
     cli_line(c, 8, "%s: already disabled", p->name);
     return;
   }
-  p->restarting = true;
   proto_stop(p);
   cli_line(c, 12, "%s: restarted", p->name);
 }

@@ -40,9 +40,8 @@ struct proto_class
   size_t config_size; /* counts struct proto_config, which comes first */
   size_t size;        /* counts struct proto, which comes first */
 
-  /* Defaults, and what can only be checked when the block is complete (errors by cf_error). May be NULL. */
+  /* Defaults. May be NULL. */
   void (*config_init)(struct proto_config *cf, struct cf_ctx *cx);
-  void (*config_check)(struct proto_config *cf, struct cf_ctx *cx, const struct cf_loc *loc);
 
   /* Begin, and report with proto_up() now or later. */
   void (*start)(struct proto *p);
@@ -82,7 +81,7 @@ struct proto
   pool *pool; /* lives from start to down */
   enum proto_state state;
   btime since; /* wall clock, of the state */
-  bool disabled, restarting, removed;
+  bool disabled, removed;
   uint debug;
   char message[256]; /* given with disable, enable or restart */
 };
@@ -93,9 +92,10 @@ void protos_init(pool *p, struct loop *l);
 struct proto_config *proto_config_new(struct cf_ctx *cx, const struct cf_loc *loc,
                                       const struct proto_class *class, const char *name);
 
-/* Called by instances. */
+/* Called by instances. proto_down(): from stop() or later; frees the instance's pool, and perhaps the
+ * instance. */
 void proto_up(struct proto *p);
-void proto_down(struct proto *p); /* from stop(), or later; frees the instance's pool */
+void proto_down(struct proto *p);
 /* Log under a debug flag. */
 #define PROTO_TRACE(p, flag, fmt, ...)                          \
   do                                                            \
@@ -115,9 +115,8 @@ void protos_apply(struct config *cfg, protos_progress *progress);
 /* Take everything down in an orderly way, then call @progress. */
 void protos_shutdown(protos_progress *progress);
 
-struct proto *proto_find(const char *name);
-/* The only or first running instance of @class; NULL: none. */
-const struct list *proto_list(void); /* struct proto, in the order of the configuration */
+struct proto *proto_find(const char *name); /* NULL: there is none */
+const struct list *proto_list(void);        /* struct proto, in the order of the configuration */
 
 /* Commands */
 

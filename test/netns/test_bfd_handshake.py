@@ -79,7 +79,7 @@ def test_jitter(lab, mult, most):
     start = len(peer.received)
     wait_until(lambda: len(peer.received) >= start + 120, 5, "120 packets")
     packets = peer.received[start:]
-    spaces = sorted(gaps(packets))[2:-6]  # a busy machine may delay a few
+    spaces = sorted(gaps(packets))[8:-10]  # a busy machine delays some, and then the next ones come sooner
     print(f"multiplier {mult}: {spaces[0] * 1000:.2f} to {spaces[-1] * 1000:.2f} ms")
     assert 0.0145 <= spaces[0] and spaces[-1] <= 0.02 * most + 0.0015
     assert spaces[-1] - spaces[0] > 0.4 * (most - 0.75) * 0.02  # there is jitter at all
