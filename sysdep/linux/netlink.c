@@ -164,6 +164,7 @@ static void
 nl_malformed(struct netlink *nl, const char *what, uint number)
 {
   nl->counters.malformed++;
+  nl->spoiled |= nl->scanning; /* what was dropped may have been all that spoke of something */
   log_rl(&nl->trouble, L_ERR, "netlink: Malformed message dropped (%s %u)", what, number);
 }
 
