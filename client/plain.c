@@ -62,7 +62,8 @@ plain_read(struct plain *f)
   return true;
 }
 
-/* Is there a line to take? It gets terminated, and @len is what to remove after use. At EOF the rest is one.
+/*
+ * Is there a line to take? It gets terminated, and @len is what to remove after use. At EOF the rest is one.
  */
 static bool
 plain_line(struct plain *f, size_t *len)

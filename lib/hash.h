@@ -30,7 +30,8 @@ void hash_remove(struct htable *h, struct hnode *n); /* @n must be in @h */
 struct hnode *hash_first(const struct htable *h, u32 hash);
 struct hnode *hash_again(const struct hnode *n);
 
-/* Spreads 64 bits over 32; hash_text() is for names. Not keyed: never the only guard against a peer's choice.
+/*
+ * Spreads 64 bits over 32; hash_text() is for names. Not keyed: never the only guard against a peer's choice.
  */
 u32 hash_u64(u64 x);
 u32 hash_text(const char *s);

@@ -28,7 +28,8 @@ struct resource
 
 typedef struct pool pool;
 
-/* A pool inside @parent, or a root when @parent is NULL (so with every kind of resource). @name is borrowed.
+/*
+ * A pool inside @parent, or a root when @parent is NULL (so with every kind of resource). @name is borrowed.
  */
 pool *pool_new(pool *parent, const char *name);
 

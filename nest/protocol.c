@@ -224,7 +224,8 @@ set_debug(struct proto *p, uint debug)
     p->class->debug_changed(p);
 }
 
-/* One instance follows the new configuration. An operator's disable holds unless the file changed its mind.
+/*
+ * One instance follows the new configuration. An operator's disable holds unless the file changed its mind.
  */
 static void
 follow(struct proto *p, struct proto_config *cf)

@@ -57,7 +57,8 @@ void log_stop(void);
  */
 void log_set_sinks(const struct log_sink *sinks, uint count);
 
-/* One line, without newline. Control characters are written as '?'. L_FATAL and L_BUG do not end the program.
+/*
+ * One line, without newline. Control characters are written as '?'. L_FATAL and L_BUG do not end the program.
  */
 void log_write(enum log_class class, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -54,7 +54,8 @@ struct nl_hooks
 
 struct netlink; /* a resource: rfree() it */
 
-/* NULL, with a log line, when the kernel refuses the socket. @hooks is borrowed and must outlive the object.
+/*
+ * NULL, with a log line, when the kernel refuses the socket. @hooks is borrowed and must outlive the object.
  */
 struct netlink *netlink_new(pool *p, struct loop *l, const struct nl_hooks *hooks, void *data);
 

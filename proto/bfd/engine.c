@@ -263,7 +263,8 @@ tx_due(struct bfd_engine *e, struct engine_session *s)
   set_tx_timer(e, s);
 }
 
-/* Silence is judged only after everything that arrived in time has been read, and that may be a sign of life.
+/*
+ * Silence is judged only after everything that arrived in time has been read, and that may be a sign of life.
  */
 static void
 detect_due(struct bfd_engine *e, struct engine_session *s)

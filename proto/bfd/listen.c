@@ -183,7 +183,8 @@ bfd_listen_problem(const struct bfd_proto *p, const struct bfd_shared *s)
   return l && l->error[0] ? l->error : NULL;
 }
 
-/* Instances of one daemon do not fight for a port: the first has it, and the others take over when it goes.
+/*
+ * Instances of one daemon do not fight for a port: the first has it, and the others take over when it goes.
  */
 static bool
 held_by_sibling(const struct bfd_proto *p, enum bfd_hop hop, bool v6)

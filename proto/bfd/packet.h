@@ -26,7 +26,8 @@ struct bfd_packet
   u32 min_tx, min_rx, min_echo_rx; /* us */
 };
 
-/* What became of a received packet: accepted, or the reason why not, in the order in which they are checked.
+/*
+ * What became of a received packet: accepted, or the reason why not, in the order in which they are checked.
  */
 enum bfd_rx
 {

@@ -19,7 +19,8 @@ enum bfd_do
   BFD_DO_DETECTION = 16 /* the detection deadline may have come nearer */
 };
 
-/* The Poll Sequence we run (6.5). Settling: answered, but a late Final could still answer it again (6.8.3).
+/*
+ * The Poll Sequence we run (6.5). Settling: answered, but a late Final could still answer it again (6.8.3).
  */
 enum bfd_poll
 {

@@ -1,4 +1,5 @@
-/* proto/bfd/session_timing_test.c: intervals, demand and Poll Sequences, RFC 5880 6.5, 6.6 and 6.8.2 to 6.8.4
+/*
+ * proto/bfd/session_timing_test.c: intervals, demand and Poll Sequences, RFC 5880 6.5, 6.6 and 6.8.2 to 6.8.4
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -81,7 +81,10 @@ open_sender(struct bfd_engine *e, struct engine_session *s)
   int fd = -EADDRINUSE;
 
   if (s->port < SOURCE_PORTS)
-    return open_on_port(s, s->port, e->port_users[s->port] > 1);
+    fd = open_on_port(s, s->port, e->port_users[s->port] > 1);
+  if (fd != -EADDRINUSE)
+    return fd;
+  drop_port(e, s);
   for (int i = 0; fd == -EADDRINUSE && i < PORT_TRIES; i++)
   {
     uint port = choose_port(e);

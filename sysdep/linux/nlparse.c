@@ -134,7 +134,8 @@ link_name(const struct nlattr *attr, struct nl_link *link)
   return true;
 }
 
-/* Nested twice: IFLA_LINKINFO holds the kind of the device and, in IFLA_INFO_DATA, what that kind has to say.
+/*
+ * Nested twice: IFLA_LINKINFO holds the kind of the device and, in IFLA_INFO_DATA, what that kind has to say.
  */
 static bool
 link_vrf(const struct nlattr *linkinfo, struct nl_link *link)
@@ -166,7 +167,8 @@ nlparse_link(const struct nlmsghdr *nlh, struct nl_link *link)
 
   if (!m)
     return NLPARSE_MALFORMED;
-  /* A bridge speaks of its ports in the same messages; such a "deleted" means that the port left the bridge.
+  /*
+   * A bridge speaks of its ports in the same messages; such a "deleted" means that the port left the bridge.
    */
   if (m->ifi_family != AF_UNSPEC)
     return NLPARSE_OTHER;
