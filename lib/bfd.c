@@ -1,4 +1,6 @@
 /* lib/bfd.c: names of what RFC 5880 section 4.1 numbers */
+#include <string.h>
+
 #include "lib/bfd.h"
 
 const char *
@@ -25,4 +27,11 @@ bfd_diag_name(uint diag)
   };
 
   return diag < ARRAY_SIZE(names) ? names[diag] : "Unknown";
+}
+
+bool
+bfd_key_equal(const struct bfd_key *a, const struct bfd_key *b)
+{
+  return a->hop == b->hop && a->vrf == b->vrf && ip_equal(a->remote, b->remote) &&
+         (a->hop == BFD_DIRECT ? strcmp(a->ifname, b->ifname) == 0 : ip_equal(a->local, b->local));
 }

@@ -58,6 +58,9 @@ struct bfd_key
   ip_addr local, remote;
 };
 
+/* The same session? @local of direct ones does not count. */
+bool bfd_key_equal(const struct bfd_key *a, const struct bfd_key *b);
+
 /* What a session is run with. */
 struct bfd_params
 {

@@ -101,6 +101,12 @@ struct bfd_proto
   u64 next_query;
 };
 
+static inline const struct bfd_config *
+bfd_config_of(const struct bfd_proto *p)
+{
+  return (const struct bfd_config *) p->p.cf;
+}
+
 /* What several requests share. */
 struct bfd_shared
 {

@@ -5,8 +5,6 @@
  * the sockets, then handle what is due, then set the timer. So silence is judged only after everything that
  * arrived in time has been read.
  */
-#include <string.h>
-
 #include "proto/bfd/engine_impl.h"
 #include "proto/bfd/timing.h"
 #include "sysdep/clock.h"
@@ -378,19 +376,12 @@ session_set_id(struct bfd_engine *e, struct engine_session *s, u64 id)
   hash_add(&e->by_id, &s->by_id, hash_u64(id));
 }
 
-static bool
-path_equal(const struct bfd_path *a, const struct bfd_path *b)
-{
-  return a->usable == b->usable && a->point_to_point == b->point_to_point && a->ifindex == b->ifindex &&
-         ip_equal(a->local, b->local);
-}
-
 static void
 session_set_path(struct bfd_engine *e, struct engine_session *s, const struct bfd_path *path)
 {
   u8 before = s->v.state;
 
-  if (path_equal(&s->path, path))
+  if (bfd_path_equal(&s->path, path))
     return;
   unindex_path(e, s);
   s->path = *path;
@@ -410,13 +401,6 @@ session_configure(struct bfd_engine *e, struct engine_session *s, const struct b
   engine_apply(e, s, bfd_session_configure(&s->v, &cmd->params, loop_now(e->loop)), before);
 }
 
-static bool
-key_equal(const struct bfd_key *a, const struct bfd_key *b)
-{
-  return a->hop == b->hop && a->vrf == b->vrf && ip_equal(a->remote, b->remote) &&
-         (a->hop == BFD_DIRECT ? strcmp(a->ifname, b->ifname) == 0 : ip_equal(a->local, b->local));
-}
-
 static u32
 key_hash(const struct bfd_key *key)
 {
@@ -431,7 +415,7 @@ find_leaving(struct bfd_engine *e, const struct bfd_key *key)
   {
     struct engine_session *s = SKIP_BACK(struct engine_session, by_key, n);
 
-    if (key_equal(&s->key, key))
+    if (bfd_key_equal(&s->key, key))
       return s;
   }
   return NULL;

@@ -16,12 +16,6 @@
 #define RETRY_SOON BT_MS(50)     /* the port may be one of ours that the engine is about to close */
 #define RECEIVE_BUFFER (4 << 20) /* 1 s of a thousand sessions at 10 ms would need about this */
 
-static const struct bfd_config *
-config_of(const struct bfd_proto *p)
-{
-  return (const struct bfd_config *) p->p.cf;
-}
-
 bool
 bfd_accepts_kind(const struct bfd_config *cf, enum bfd_hop hop, bool v6)
 {
@@ -77,7 +71,7 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
     .port = port_for(l->hop),
     .local = l->local,
     .ifindex = l->ifindex,
-    .no_checksum = config_of(p)->zero_checksum,
+    .no_checksum = bfd_config_of(p)->zero_checksum,
     .receive_buffer = RECEIVE_BUFFER,
   };
   int fd = udp_listen_open(&how);
@@ -206,7 +200,7 @@ held_by_sibling(const struct bfd_proto *p, enum bfd_hop hop, bool v6)
 bool
 bfd_listen_serves(const struct bfd_proto *p, enum bfd_hop hop, bool v6)
 {
-  return config_of(p)->strict_bind || listen_find(p, hop, v6, IP_NONE, 0);
+  return bfd_config_of(p)->strict_bind || listen_find(p, hop, v6, IP_NONE, 0);
 }
 
 void
@@ -225,13 +219,13 @@ bfd_listen_siblings(const struct bfd_proto *p)
 void
 bfd_listen_follow(struct bfd_proto *p)
 {
-  if (config_of(p)->strict_bind)
+  if (bfd_config_of(p)->strict_bind)
     return;
   for (uint hop = 0; hop < BFD_HOP__MAX; hop++)
     for (uint v6 = 0; v6 < 2; v6++)
     {
       struct bfd_listener *l = listen_find(p, hop, v6, IP_NONE, 0);
-      bool wanted = bfd_accepts_kind(config_of(p), hop, v6);
+      bool wanted = bfd_accepts_kind(bfd_config_of(p), hop, v6);
 
       if (wanted && !l && !held_by_sibling(p, hop, v6))
         listen_new(p, hop, v6, IP_NONE, 0);

@@ -45,6 +45,13 @@ struct bfd_path
   ip_addr local;
 };
 
+static inline bool
+bfd_path_equal(const struct bfd_path *a, const struct bfd_path *b)
+{
+  return a->usable == b->usable && a->point_to_point == b->point_to_point && a->ifindex == b->ifindex &&
+         ip_equal(a->local, b->local);
+}
+
 /* ADD, CHANGE, REMOVE */
 struct bfd_cmd
 {

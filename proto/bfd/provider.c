@@ -12,12 +12,6 @@
 
 #define SYNC_SLICE 64
 
-static const struct bfd_config *
-config_of(const struct bfd_proto *p)
-{
-  return (const struct bfd_config *) p->p.cf;
-}
-
 /* Tables */
 
 static u32
@@ -28,13 +22,6 @@ key_hash(const struct bfd_key *key)
   return hash_u64((u64) ip_hash(key->remote) << 32 | where) ^ key->vrf;
 }
 
-static bool
-key_equal(const struct bfd_key *a, const struct bfd_key *b)
-{
-  return a->hop == b->hop && a->vrf == b->vrf && ip_equal(a->remote, b->remote) &&
-         (a->hop == BFD_DIRECT ? strcmp(a->ifname, b->ifname) == 0 : ip_equal(a->local, b->local));
-}
-
 static struct bfd_shared *
 find_by_key(const struct bfd_proto *p, const struct bfd_key *key)
 {
@@ -42,7 +29,7 @@ find_by_key(const struct bfd_proto *p, const struct bfd_key *key)
   {
     struct bfd_shared *s = SKIP_BACK(struct bfd_shared, by_key, n);
 
-    if (key_equal(&s->key, key))
+    if (bfd_key_equal(&s->key, key))
       return s;
   }
   return NULL;
@@ -103,10 +90,10 @@ base_params(const struct bfd_proto *p, const struct bfd_shared *s)
 
   if (s->key.hop == BFD_MULTIHOP)
   {
-    bfd_options_apply(&params, &config_of(p)->multihop);
+    bfd_options_apply(&params, &bfd_config_of(p)->multihop);
     return params;
   }
-  LIST_WALK (i, &config_of(p)->ifaces, n)
+  LIST_WALK (i, &bfd_config_of(p)->ifaces, n)
     if (iface_pattern_match(i->pattern, s->key.ifname))
     {
       bfd_options_apply(&params, &i->options);
@@ -179,7 +166,7 @@ multihop_path(struct bfd_shared *s)
 static void
 want_listener(struct bfd_proto *p, struct bfd_shared *s, const struct bfd_path *path)
 {
-  bool wanted = path->usable && config_of(p)->strict_bind;
+  bool wanted = path->usable && bfd_config_of(p)->strict_bind;
   struct bfd_listener *before = s->listener;
 
   s->listener = wanted ? bfd_listen_local(p, s->key.hop, path) : NULL;
@@ -214,13 +201,6 @@ send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_share
 }
 
 static bool
-path_equal(const struct bfd_path *a, const struct bfd_path *b)
-{
-  return a->usable == b->usable && a->point_to_point == b->point_to_point && a->ifindex == b->ifindex &&
-         ip_equal(a->local, b->local);
-}
-
-static bool
 params_equal(const struct bfd_params *a, const struct bfd_params *b)
 {
   return a->min_rx == b->min_rx && a->min_tx == b->min_tx && a->idle_tx == b->idle_tx &&
@@ -234,7 +214,7 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
 {
   struct bfd_path path = wanted_path(p, s);
   struct bfd_params params = wanted_params(p, s);
-  bool change = !path_equal(&path, &s->path) || !params_equal(&params, &s->params);
+  bool change = !bfd_path_equal(&path, &s->path) || !params_equal(&params, &s->params);
 
   s->path = path;
   s->params = params;
@@ -362,7 +342,7 @@ provide(struct bfd_provider *pv, struct bfd_request *r)
   struct bfd_key key;
 
   /* A peer that is nowhere for the moment keeps its session, which is then without a path. */
-  if (key_for(r, &key) && !(s && key_equal(&s->key, &key)))
+  if (key_for(r, &key) && !(s && bfd_key_equal(&s->key, &key)))
   {
     leave(p, r);
     join(p, r, &key);
@@ -382,7 +362,7 @@ accepts(struct bfd_provider *pv, const struct bfd_request *r)
 {
   bool v6 = !ip_is_v4(r->remote);
 
-  return bfd_accepts_kind(config_of(pv->data), r->hop, v6) && bfd_listen_serves(pv->data, r->hop, v6);
+  return bfd_accepts_kind(bfd_config_of(pv->data), r->hop, v6) && bfd_listen_serves(pv->data, r->hop, v6);
 }
 
 static const struct bfd_provider_ops provider_ops = {

@@ -187,8 +187,10 @@ show_unsent(struct cli *c, const struct bfd_filter *f, const struct bfd_proto *p
 }
 
 static void
-show_refused(struct cli *c, const struct bfd_engine_stats *stats)
+show_stats(struct cli *c, const struct bfd_engine_stats *stats)
 {
+  cli_line(c, 1020, "  Packets received: %llu, sent: %llu", (unsigned long long) stats->rx,
+           (unsigned long long) stats->tx);
   for (uint i = BFD_RX_OK + 1; i < BFD_RX__MAX; i++)
     if (stats->refused[i])
       cli_line(c, 1020, "  Packets refused, %s: %llu", bfd_rx_name(i),
@@ -265,7 +267,7 @@ query_instance_done(struct bfd_query *q, struct bfd_proto *p, const struct bfd_e
   if (q->filter.all)
   {
     show_unsent(q->cli, &q->filter, p);
-    show_refused(q->cli, stats);
+    show_stats(q->cli, stats);
   }
   if (next)
   {

@@ -10,12 +10,6 @@
 
 #define WISH_SLICE 64
 
-static const struct bfd_config *
-config_of(const struct bfd_proto *p)
-{
-  return (const struct bfd_config *) p->p.cf;
-}
-
 static bool
 same_line(const struct bfd_neighbor_config *a, const struct bfd_neighbor_config *b)
 {
@@ -110,7 +104,7 @@ follow_next(struct bfd_proto *p)
 {
   struct node *n = list_first(&p->wish_list);
 
-  if (p->wish_cursor != &config_of(p)->neighbors.ring)
+  if (p->wish_cursor != &bfd_config_of(p)->neighbors.ring)
   {
     follow_line(p, SKIP_BACK(struct bfd_neighbor_config, n, p->wish_cursor));
     p->wish_cursor = p->wish_cursor->next;
@@ -136,7 +130,7 @@ void
 bfd_wishes_follow(struct bfd_proto *p)
 {
   p->wish_generation++;
-  p->wish_cursor = config_of(p)->neighbors.ring.next;
+  p->wish_cursor = bfd_config_of(p)->neighbors.ring.next;
   work_schedule(p->wish_work);
 }
 
