@@ -153,4 +153,5 @@ def test_layout_of_show_bfd_sessions_all(lab):
                 r"    Demand mode:        No", r"    Multiplier:         3"]
     for line, pattern in zip(lines, patterns):
         assert re.fullmatch(pattern, line), line
-    assert lines[-2:] == ["", ""]  # the end of the block, the end of the reply
+    assert lines[-3] == "" and lines[-1] == ""  # the end of the block, the end of the reply
+    assert re.fullmatch(r"  Packets received: \d+, sent: \d+", lines[-2])
