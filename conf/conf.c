@@ -269,6 +269,7 @@ config_parse(const char *file, struct conf_error *error)
   cfg->loaded = clock_wall();
   hash_init(&cfg->symbols, p);
   list_init(&cfg->protos);
+  list_init(&cfg->tables);
 
   if (!cf_lex_open(&cx, file))
   {

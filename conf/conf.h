@@ -48,7 +48,9 @@ enum cf_symbol_class
 {
   CF_UNDEFINED,
   CF_CONSTANT,
-  CF_PROTOCOL
+  CF_PROTOCOL,
+  CF_TEMPLATE,
+  CF_TABLE
 };
 
 struct cf_symbol
@@ -59,7 +61,8 @@ struct cf_symbol
   union
   {
     struct cf_value value;
-    void *proto; /* struct proto_config */
+    void *proto; /* struct proto_config, of a template too */
+    void *table; /* struct table_config */
   };
 };
 
@@ -76,6 +79,7 @@ struct config
   uint sink_count;
   uint debug_protocols; /* default debug flags of protocols (nest/protocol.h) */
   struct list protos;   /* struct proto_config (nest/protocol.h), in the order of the file */
+  struct list tables;   /* struct table_config (nest/table.h), likewise */
 };
 
 /* One parse. The grammar's actions see it as `cx`. */
@@ -93,6 +97,7 @@ struct cf_ctx
   struct cli *cli; /* command line only */
   void *proto;     /* the protocol being configured */
   void *item;      /* and the block inside it */
+  void *channel;   /* and the channel */
 };
 
 /*

@@ -54,7 +54,7 @@ void cmd_show_interfaces(struct cli *c);
 void cmd_show_interfaces_summary(struct cli *c);
 void cmd_proto(struct cli *c, const struct proto_pattern *which, enum proto_action action,
                const char *message, uint debug);
-void cmd_configure(struct cli *c, const char *file, uint timeout);
+void cmd_configure(struct cli *c, bool soft, const char *file, uint timeout);
 void cmd_configure_check(struct cli *c, const char *file);
 void cmd_configure_confirm(struct cli *c);
 void cmd_configure_undo(struct cli *c);

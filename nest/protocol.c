@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lib/text.h"
-#include "nest/protocol.h"
+#include "nest/channel.h"
 #include "sysdep/clock.h"
 
 static struct
@@ -16,6 +16,7 @@ static struct
   struct config *target;
   struct node *next_cf; /* of the configs of the target */
   bool waiting;         /* all have been told, some are still going down */
+  bool soft;
   struct work *work;
   protos_progress *progress; /* NULL: nothing to do */
 } all;
@@ -48,43 +49,12 @@ proto_find(const char *name)
   return NULL;
 }
 
-/* Configs */
-
-static const char *
-auto_name(struct cf_ctx *cx, const struct proto_class *class)
-{
-  for (uint i = 1;; i++)
-  {
-    const char *name = lp_sprintf(cx->cfg->lp, "%s%u", class->prefix, i);
-
-    if (!cf_symbol_find(cx->cfg, name))
-      return name;
-  }
-}
-
-struct proto_config *
-proto_config_new(struct cf_ctx *cx, const struct cf_loc *loc, const struct proto_class *class,
-                 const char *name)
-{
-  struct proto_config *cf = lp_alloc(cx->cfg->lp, class->config_size);
-
-  cf->class = class;
-  cf->config = cx->cfg;
-  cf->name = name ? lp_strdup(cx->cfg->lp, name) : auto_name(cx, class);
-  cf->debug = cx->cfg->debug_protocols;
-  cf_symbol_new(cx, loc, cf->name, CF_PROTOCOL)->proto = cf;
-  list_add_tail(&cx->cfg->protos, &cf->n);
-  if (class->config_init)
-    class->config_init(cf, cx);
-  return cf;
-}
-
 /* Life */
 
 static const char *
 state_name(enum proto_state state)
 {
-  static const char *const names[] = { "down", "start", "up", "stop" };
+  static const char *const names[] = { "down", "start", "up", "flush", "stop" };
 
   return names[state];
 }
@@ -106,10 +76,8 @@ proto_start(struct proto *p)
 }
 
 static void
-proto_stop(struct proto *p)
+class_stop(struct proto *p)
 {
-  if (p->state == PROTO_DOWN || p->state == PROTO_STOP)
-    return;
   set_state(p, PROTO_STOP);
   if (p->class->stop)
     p->class->stop(p);
@@ -117,16 +85,89 @@ proto_stop(struct proto *p)
     proto_down(p);
 }
 
+static bool
+channels_down(const struct proto *p)
+{
+  struct channel *c;
+
+  LIST_WALK (c, &p->channels, n)
+    if (c->state != CHANNEL_DOWN)
+      return false;
+  return true;
+}
+
+/* Routes go first, while the instance can still act on it: the kernel protocol has to remove what it put
+ * there. */
+static void
+proto_stop(struct proto *p)
+{
+  struct channel *c;
+
+  if (p->state == PROTO_DOWN || p->state >= PROTO_FLUSH)
+    return;
+  if (channels_down(p))
+  {
+    class_stop(p);
+    return;
+  }
+  set_state(p, PROTO_FLUSH);
+  LIST_WALK (c, &p->channels, n)
+    channel_stop(c);
+}
+
+void
+proto_channel_down(struct proto *p)
+{
+  if (p->state == PROTO_FLUSH && channels_down(p))
+    class_stop(p);
+}
+
 void
 proto_up(struct proto *p)
 {
-  if (p->state == PROTO_START)
-    set_state(p, PROTO_UP);
+  struct channel *c;
+
+  if (p->state != PROTO_START)
+    return;
+  set_state(p, PROTO_UP);
+  LIST_WALK (c, &p->channels, n)
+    channel_start(c);
+}
+
+struct channel *
+proto_channel(const struct proto *p, enum net_type type)
+{
+  struct channel *c;
+
+  LIST_WALK (c, &p->channels, n)
+    if (c->cf->type == type)
+      return c;
+  return NULL;
+}
+
+void
+proto_limit_hit(struct proto *p, bool disable, const char *limit)
+{
+  snprintf(p->message, sizeof(p->message), "The %s limit was hit", limit);
+  p->disabled |= disable;
+  proto_stop(p);
+}
+
+static void
+channels_free(struct proto *p)
+{
+  struct channel *c;
+
+  LIST_WALK_SAFE (c, &p->channels, n)
+    channel_free(c);
 }
 
 static void
 proto_free(struct proto *p)
 {
+  channels_free(p);
+  p->origin->proto = NULL;
+  rt_origin_unref(p->origin);
   list_remove(&p->n);
   mb_free((void *) p->name);
   mb_free(p);
@@ -139,12 +180,16 @@ proto_new(struct proto_config *cf)
 
   p->class = cf->class;
   p->loop = all.loop;
+  p->owner = all.pool;
   p->cf = cf;
   p->name = mb_strdup(all.pool, cf->name);
+  p->origin = rt_origin_new(cf->class, p->name, p);
   p->disabled = cf->disabled;
   p->debug = cf->debug;
   p->since = clock_wall();
   list_add_tail(&all.protos, &p->n);
+  list_init(&p->channels);
+  channel_create_all(p);
   return p;
 }
 
@@ -152,6 +197,15 @@ static bool
 shutting_down(void)
 {
   return all.progress && !all.target;
+}
+
+/* An instance that is down takes another config, with the channels of that one. */
+static void
+adopt_config(struct proto *p, struct proto_config *cf)
+{
+  channels_free(p);
+  p->cf = cf;
+  channel_create_all(p);
 }
 
 /* What has to happen to an instance that is down. */
@@ -166,7 +220,7 @@ settle_down(struct proto *p)
   }
   if (p->next_cf)
   {
-    p->cf = p->next_cf;
+    adopt_config(p, p->next_cf);
     p->next_cf = NULL;
   }
   if (!p->disabled && !shutting_down())
@@ -224,6 +278,52 @@ set_debug(struct proto *p, uint debug)
     p->class->debug_changed(p);
 }
 
+static struct channel_config *
+channel_config_for(const struct proto_config *cf, const struct channel *c)
+{
+  struct channel_config *cc;
+
+  LIST_WALK (cc, &cf->channels, n)
+    if (channel_fits(c, cc))
+      return cc;
+  return NULL;
+}
+
+/* Do all channels go on, and is none new? */
+static bool
+channels_fit(const struct proto *p, const struct proto_config *cf)
+{
+  uint have = 0, want = 0;
+  struct channel_config *cc;
+  struct channel *c;
+
+  LIST_WALK (c, &p->channels, n)
+  {
+    if (!channel_config_for(cf, c))
+      return false;
+    have++;
+  }
+  LIST_WALK (cc, &cf->channels, n)
+    want++;
+  return have == want;
+}
+
+/* False: the instance has to be restarted. */
+static bool
+reconfigure(struct proto *p, struct proto_config *cf)
+{
+  struct channel *c;
+  bool fits = true;
+
+  if (p->state >= PROTO_FLUSH || !channels_fit(p, cf))
+    return false;
+
+  /* Channels first: what the class announces for the new config is to be judged by it. */
+  LIST_WALK (c, &p->channels, n)
+    fits &= channel_reconfigure(c, channel_config_for(cf, c), all.soft);
+  return p->class->reconfigure && p->class->reconfigure(p, cf) && fits;
+}
+
 /*
  * One instance follows the new configuration. An operator's disable holds unless the file changed its mind.
  */
@@ -235,8 +335,8 @@ follow(struct proto *p, struct proto_config *cf)
   p->removed = false;
   set_debug(p, cf->debug);
   if (p->state == PROTO_DOWN)
-    p->cf = cf;
-  else if (p->state != PROTO_STOP && p->class->reconfigure(p, cf))
+    adopt_config(p, cf);
+  else if (reconfigure(p, cf))
   {
     p->cf = cf;
     p->next_cf = NULL;
@@ -374,8 +474,9 @@ apply_slice(struct work *w UNUSED, void *data UNUSED)
 }
 
 void
-protos_apply(struct config *cfg, protos_progress *progress)
+protos_apply(struct config *cfg, bool soft, protos_progress *progress)
 {
+  all.soft = soft;
   all.target = cfg;
   all.next_cf = cfg->protos.ring.next;
   all.waiting = false;
@@ -410,6 +511,8 @@ pattern_matches(const struct proto_pattern *which, const struct proto *p)
 static void
 show_details(const struct proto *p, struct cli *c)
 {
+  struct channel *ch;
+
   if (p->cf->description)
     cli_line(c, 1006, "  Description:    %s", p->cf->description);
   if (p->message[0])
@@ -418,7 +521,21 @@ show_details(const struct proto *p, struct cli *c)
     cli_line(c, 1006, "  Router ID:      %s", IP_STR(ip_v4(p->cf->router_id)));
   if (p->class->show && p->state == PROTO_UP)
     p->class->show(p, c);
+  if (!p->class->rt_sync)
+    LIST_WALK (ch, &p->channels, n)
+      channel_show(ch, c);
   cli_line(c, 1006, "%s", "");
+}
+
+/* The table of an instance with a single channel. */
+static const char *
+table_column(const struct proto *p)
+{
+  const struct node *first = list_first(&p->channels);
+
+  if (!first || first->next != &p->channels.ring || p->class->rt_sync)
+    return "---";
+  return SKIP_BACK(struct channel, n, first)->table->name;
 }
 
 void
@@ -434,7 +551,7 @@ proto_cmd_show(struct cli *c, const struct proto_pattern *which, bool details)
     if (!shown++)
       cli_line(c, 2002, "%-10s %-10s %-10s %-6s %-12s  %s", "Name", "Proto", "Table", "State", "Since",
                "Info");
-    cli_line(c, 1002, "%-10s %-10s %-10s %-6s %-12s  %s", p->name, p->class->name, "---",
+    cli_line(c, 1002, "%-10s %-10s %-10s %-6s %-12s  %s", p->name, p->class->name, table_column(p),
              state_name(p->state), SINCE_STR(p->since, clock_wall()),
              p->class->info ? p->class->info(p) : "");
     if (details)
@@ -482,6 +599,33 @@ restart(struct cli *c, struct proto *p)
   cli_line(c, 12, "%s: restarted", p->name);
 }
 
+/* Inwards, outwards or both. Without channels there is nothing to do, and nothing fails. */
+static void
+reload(struct cli *c, struct proto *p, bool in, bool out)
+{
+  bool ok = true;
+  struct channel *ch;
+
+  if (p->disabled)
+  {
+    cli_line(c, 8, "%s: already disabled", p->name);
+    return;
+  }
+  if (p->state != PROTO_UP)
+    return;
+  LIST_WALK (ch, &p->channels, n)
+  {
+    if (in)
+      ok &= p->class->reload && p->class->reload(ch);
+    if (out)
+      channel_refeed(ch);
+  }
+  if (ok)
+    cli_line(c, 15, "%s: reloading", p->name);
+  else
+    cli_line(c, 8006, "%s: reload failed", p->name);
+}
+
 void
 proto_cmd(struct cli *c, const struct proto_pattern *which, enum proto_action action, const char *message,
           uint debug)
@@ -497,6 +641,11 @@ proto_cmd(struct cli *c, const struct proto_pattern *which, enum proto_action ac
     if (action == PROTO_CMD_DEBUG)
     {
       set_debug(p, debug);
+      continue;
+    }
+    if (action >= PROTO_CMD_RELOAD)
+    {
+      reload(c, p, action != PROTO_CMD_RELOAD_OUT, action != PROTO_CMD_RELOAD_IN);
       continue;
     }
     snprintf(p->message, sizeof(p->message), "%s", message ? message : "");

@@ -11,6 +11,7 @@
 
 #include "lib/text.h"
 #include "nest/nest.h"
+#include "nest/table.h"
 #include "sysdep/clock.h"
 
 enum wish
@@ -25,7 +26,7 @@ struct parse_job
 {
   struct msg m;
   char file[4096];
-  bool check;
+  bool check, soft;
   u64 number;
   struct config *cfg; /* the result, or NULL and the error */
   struct conf_error error;
@@ -50,7 +51,7 @@ static struct
   struct config *current, *previous, *next; /* next: waits for the end of an application */
   uint next_timeout;                        /* seconds until it is undone; 0: not by itself */
   bool applying, stopping;
-  bool next_is_undo;
+  bool next_is_undo, next_soft;
   u64 reply_to;           /* the command that asked for what is being applied */
   struct config *retired; /* replaced by what is being applied, and not to be kept */
   u64 jobs;
@@ -81,7 +82,7 @@ parse_request(struct msg *m, void *data UNUSED)
 
 /* Applying */
 
-static void apply(struct config *cfg, bool undo, uint timeout);
+static void apply(struct config *cfg, bool undo, bool soft, uint timeout);
 static struct cli *find_waiter(u64 number);
 static void reply_commit(struct cli *c, uint code);
 
@@ -105,12 +106,12 @@ progress(bool complete)
     struct config *cfg = rc.next;
 
     rc.next = NULL;
-    apply(cfg, rc.next_is_undo, rc.next_timeout);
+    apply(cfg, rc.next_is_undo, rc.next_soft, rc.next_timeout);
   }
 }
 
 static void
-apply(struct config *cfg, bool undo, uint timeout)
+apply(struct config *cfg, bool undo, bool soft, uint timeout)
 {
   ASSERT(!rc.stopping);
   if (timeout)
@@ -131,23 +132,25 @@ apply(struct config *cfg, bool undo, uint timeout)
   }
   rc.current = cfg;
   rc.hooks->globals(cfg);
-  protos_apply(cfg, progress);
+  rt_apply(cfg);
+  protos_apply(cfg, soft, progress);
 }
 
 /* Now, answering command @number when it is done or will take longer; or after the application under way. */
 static void
-commit(struct config *cfg, bool undo, u64 number, uint timeout)
+commit(struct config *cfg, bool undo, bool soft, u64 number, uint timeout)
 {
   if (!rc.applying)
   {
     rc.reply_to = number;
-    apply(cfg, undo, timeout);
+    apply(cfg, undo, soft, timeout);
     return;
   }
   if (rc.next && !rc.next_is_undo)
     config_free(rc.next);
   rc.next = cfg;
   rc.next_is_undo = undo;
+  rc.next_soft = soft;
   rc.next_timeout = timeout;
   reply_commit(find_waiter(number), 5);
 }
@@ -157,7 +160,7 @@ undo_timeout(struct timer *t UNUSED, void *data UNUSED)
 {
   log_write(L_INFO, "The configuration was not confirmed in time");
   if (rc.previous && !rc.next) /* what waits replaces the one on trial anyway */
-    commit(rc.previous, true, 0, 0);
+    commit(rc.previous, true, false, 0, 0);
 }
 
 /* Results of parsing */
@@ -242,7 +245,7 @@ parse_done(struct msg *m, void *data UNUSED)
   {
     if (job->timeout && c)
       cli_line(c, 22, "Undo scheduled in %u s", job->timeout);
-    commit(job->cfg, false, job->number, job->timeout);
+    commit(job->cfg, false, job->soft, job->number, job->timeout);
   }
   msg_free(job);
 }
@@ -256,7 +259,7 @@ refuse_while_stopping(struct cli *c)
 }
 
 static void
-request(struct cli *c, const char *file, bool check, uint timeout)
+request(struct cli *c, const char *file, bool check, bool soft, uint timeout)
 {
   if (c && refuse_while_stopping(c))
     return;
@@ -265,6 +268,7 @@ request(struct cli *c, const char *file, bool check, uint timeout)
 
   snprintf(job->file, sizeof(job->file), "%s", file ? file : rc.file);
   job->check = check;
+  job->soft = soft;
   job->timeout = timeout;
   job->number = c ? wait_new(c) : 0;
   if (c)
@@ -276,23 +280,23 @@ void
 reconfig_reload(void)
 {
   log_write(L_INFO, "Reading configuration from %s", rc.file);
-  request(NULL, NULL, false, 0);
+  request(NULL, NULL, false, false, 0);
 }
 
 /* Commands */
 
 void
-cmd_configure(struct cli *c, const char *file, uint timeout)
+cmd_configure(struct cli *c, bool soft, const char *file, uint timeout)
 {
   if (cli_privileged(c))
-    request(c, file, false, timeout);
+    request(c, file, false, soft, timeout);
 }
 
 void
 cmd_configure_check(struct cli *c, const char *file)
 {
   if (cli_privileged(c))
-    request(c, file, true, 0);
+    request(c, file, true, false, 0);
 }
 
 void
@@ -328,7 +332,7 @@ cmd_configure_undo(struct cli *c)
   else if (!rc.previous)
     cli_end(c, 19, "Nothing to do");
   else
-    commit(rc.previous, true, wait_new(c), 0);
+    commit(rc.previous, true, false, wait_new(c), 0);
 }
 
 const char *
@@ -378,7 +382,8 @@ reconfig_init(pool *p, struct loop *l, struct config *cfg, const struct reconfig
   rc.current = cfg;
   rc.applying = true;
   hooks->globals(cfg);
-  protos_apply(cfg, progress);
+  rt_apply(cfg);
+  protos_apply(cfg, false, progress);
 }
 
 void

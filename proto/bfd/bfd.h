@@ -138,7 +138,7 @@ struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
 void bfd_wishes_start(struct bfd_proto *p);
 void bfd_wishes_follow(struct bfd_proto *p); /* the lines of the present configuration, in slices */
 void bfd_wishes_stop(struct bfd_proto *p);
-void bfd_neighbors_check(struct bfd_config *cf, struct cf_ctx *cx);
+void bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf_loc *loc);
 
 /* listen.c */
 void bfd_listen_start(struct bfd_proto *p);

@@ -160,12 +160,43 @@ bfd_config_init(struct proto_config *cf, struct cf_ctx *cx UNUSED)
   list_init(&bc->neighbors);
 }
 
+/* Lists of its own, with the lines of the base; those of its own block follow. */
+static void
+bfd_config_copy(struct proto_config *cf, const struct proto_config *from, struct cf_ctx *cx)
+{
+  struct bfd_config *bc = (struct bfd_config *) cf;
+  const struct bfd_config *base = (const struct bfd_config *) from;
+  struct bfd_iface_config *i;
+  struct bfd_neighbor_config *nb;
+
+  bfd_config_init(cf, cx);
+  LIST_WALK (i, &base->ifaces, n)
+  {
+    struct bfd_iface_config *copy = lp_alloc(cx->cfg->lp, sizeof(*copy));
+
+    *copy = *i;
+    copy->n = (struct node){ 0 };
+    list_add_tail(&bc->ifaces, &copy->n);
+  }
+  LIST_WALK (nb, &base->neighbors, n)
+  {
+    struct bfd_neighbor_config *copy = lp_alloc(cx->cfg->lp, sizeof(*copy));
+
+    *copy = *nb;
+    copy->n = (struct node){ 0 };
+    copy->by_remote = (struct hnode){ 0 };
+    list_add_tail(&bc->neighbors, &copy->n);
+  }
+}
+
 const struct proto_class proto_bfd = {
   .name = "BFD",
   .prefix = "bfd",
   .config_size = sizeof(struct bfd_config),
   .size = sizeof(struct bfd_proto),
   .config_init = bfd_config_init,
+  .config_copy = bfd_config_copy,
+  .config_check = bfd_neighbors_check,
   .start = bfd_start,
   .stop = bfd_stop,
   .reconfigure = bfd_reconfigure,

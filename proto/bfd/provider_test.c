@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "nest/table.h"
 #include "proto/bfd/bfd.h"
 #include "sysdep/socket.h"
 
@@ -109,6 +110,7 @@ fixture_new(const struct bfd_config *cf)
   iface_init(f->pool, f->loop);
   neighbor_init(f->pool, f->loop);
   bfd_init(f->pool, f->loop);
+  rt_init(f->pool, f->loop);
   protos_init(f->pool, f->loop);
   f->cf = *cf;
   list_init(&f->cf.ifaces);

@@ -19,8 +19,9 @@ same_line(const struct bfd_neighbor_config *a, const struct bfd_neighbor_config 
 
 /* Lines that would ask for the same session twice. */
 void
-bfd_neighbors_check(struct bfd_config *cf, struct cf_ctx *cx)
+bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf_loc *loc UNUSED)
 {
+  struct bfd_config *cf = (struct bfd_config *) pc;
   struct bfd_neighbor_config *nb;
   struct htable seen;
 

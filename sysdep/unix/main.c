@@ -17,6 +17,7 @@
 
 #include "nest/bfd.h"
 #include "nest/nest.h"
+#include "nest/table.h"
 #include "sysdep/clock.h"
 #include "sysdep/privileges.h"
 
@@ -312,6 +313,7 @@ run(struct config *cfg)
   iface_init(bird.pool, bird.loop);
   neighbor_init(bird.pool, bird.loop);
   bfd_init(bird.pool, bird.loop);
+  rt_init(bird.pool, bird.loop);
   protos_init(bird.pool, bird.loop);
   set_log_sinks(cfg);
   log_start();
