@@ -40,6 +40,7 @@
 #define AGAIN_DELAY_MAX BT_S(5)
 #define REFUSED_DELAY BT_S(1)
 #define SEND_DELAY BT_MS(10) /* until memory is looked for again */
+#define CONGESTED_DELAY BT_MS(1)
 
 /* What a refusal has to be reported with. */
 struct change
@@ -77,8 +78,9 @@ struct nl_routes
   u32 table;    /* of the scan that runs, or that begins next */
   u32 wanted_table;
   bool scanning, wanted;
-  bool spoiled; /* this scan will not do */
-  btime pause;  /* before the next scan after a spoiled one */
+  bool spoiled;   /* this scan will not do */
+  bool congested; /* the kernel drops events, without a word more, until the queue is empty */
+  btime pause;    /* before the next scan after a spoiled one */
 
   struct list batches; /* not sent yet, oldest first */
   struct batch *open;  /* the last of these, or NULL */
@@ -126,6 +128,11 @@ scan_begin(struct timer *t UNUSED, void *data)
 {
   struct nl_routes *nl = data;
 
+  if (nl->congested) /* a dump would keep the queue from running empty */
+  {
+    timer_set_in(nl->begin, CONGESTED_DELAY);
+    return;
+  }
   if (nl->wanted)
     nl->table = nl->wanted_table;
   nl->spoiled = nl->wanted = false;
@@ -239,26 +246,42 @@ event_message(struct nl_routes *nl, const struct nlmsghdr *nlh)
 }
 
 static void
-event_messages(struct nl_routes *nl, size_t size)
+event_messages(struct nl_routes *nl, size_t size, const bool *freed)
 {
   const struct nlmsghdr *nlh = (const struct nlmsghdr *) nl->buf;
   int left = size;
-  bool freed = false;
 
-  nl->freed = &freed; /* cppcheck-suppress autoVariables ; taken back below */
   while (mnl_nlmsg_ok(nlh, left))
   {
     event_message(nl, nlh);
-    if (freed)
+    if (*freed)
       return; /* and with it the buffer */
     nlh = mnl_nlmsg_next(nlh, &left);
   }
-  nl->freed = NULL;
   if (left > 0)
     malformed(nl, "bytes left", left);
 }
 
-/* One buffer for each call: more will be announced by the loop again. */
+/* An error that this takes off the socket is one more overrun, and of that one we know. */
+static bool
+queue_is_empty(struct nl_routes *nl)
+{
+  return recv(nl->events->fd, NULL, 0, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+static void
+events_lost(struct nl_routes *nl, int error)
+{
+  nl->counters.overruns += error == ENOBUFS;
+  nl->congested |= error == ENOBUFS;
+  log_rl(&nl->trouble, L_WARN, "netlink: Messages about routes were lost (%s)", strerror(error));
+  lost(nl);
+}
+
+/*
+ * One buffer for each call: more will be announced by the loop again. A dump that runs puts its next part
+ * into the queue whenever one is taken out, so a scan that goes on with an empty queue has lost its end.
+ */
 static void
 events_receive(struct fd_watch *w, uint ready UNUSED, void *data)
 {
@@ -268,21 +291,26 @@ events_receive(struct fd_watch *w, uint ready UNUSED, void *data)
   struct msghdr mh = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
   ssize_t size = recvmsg(w->fd, &mh, 0);
 
-  if (size < 0 && (errno == EAGAIN || errno == EINTR))
-    return;
   if (size < 0)
   {
-    nl->counters.overruns += errno == ENOBUFS;
-    log_rl(&nl->trouble, L_WARN, "netlink: Messages about routes were lost (%s)", strerror(errno));
-    lost(nl);
+    if (errno != EAGAIN && errno != EINTR)
+      events_lost(nl, errno);
     return;
   }
-  if (from.nl_pid)
-    return; /* a process, not the kernel */
+
+  bool drained = nl->congested && queue_is_empty(nl), freed = false;
+
+  nl->congested &= !drained;
+  nl->freed = &freed; /* cppcheck-suppress autoVariables ; taken back below */
   if (mh.msg_flags & MSG_TRUNC)
     malformed(nl, "longer than", sizeof(nl->buf));
-  else
-    event_messages(nl, size);
+  else if (!from.nl_pid) /* the kernel, not a process */
+    event_messages(nl, size, &freed);
+  if (freed)
+    return;
+  nl->freed = NULL;
+  if (drained && nl->scanning)
+    scan_done(nl);
 }
 
 /* --- Changes --- */
