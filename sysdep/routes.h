@@ -14,6 +14,11 @@
  *
  * - IPv4 routes vanish without an event when their link goes down or away, or loses their prefsrc address:
  *   scan after such news from netlink.h. IPv6 routes go with an event each.
+ * - An IPv4 route with more than some 50 IPv6 next hops has no event: the kernel reckons too little room for
+ *   it and tells all who listen that they lost something. So overrun() follows, on one's own changes too.
+ * - While an IPv4 table grows or shrinks by thousands of routes, the kernel now and then waits for its
+ * readers (net.ipv4.fib_sync_mem says how often), and a flush takes tens of milliseconds instead of one at
+ * most.
  * - An IPv4 key (table, dst, tos, metric) can hold several routes, if others append or prepend. The first
  *   counts; nl_route_set() replaces the first, nl_route_delete() removes the first of the protocol given.
  * - An IPv6 route that others add without NLM_F_EXCL under the key of ours joins it as one more next hop, and

@@ -31,8 +31,9 @@
 #define EVENT_QUEUE_SIZE (8 << 20)
 #define ANSWER_QUEUE_SIZE (1 << 20) /* a refusal takes about 1 kB there */
 
-/* As many changes as the kernel makes well within 1 ms, and room for routes with many next hops. */
-#define BATCH_CHANGES 128
+/* As many changes as the kernel makes within 1 ms even when each is an IPv6 route with two next hops (9 us).
+   Larger batches hardly save time. The room is for routes with many next hops. */
+#define BATCH_CHANGES 64
 #define BATCH_SIZE 32768
 
 /* As in netlink.c: a busy table can spoil one scan after the other. */
