@@ -299,8 +299,9 @@ static void
 put_ip(struct writing *w, uint type, ip_addr a)
 {
   byte data[16];
+  size_t size = ip_to_bytes(a, data);
 
-  put_attr(w, type, data, ip_to_bytes(a, data));
+  put_attr(w, type, data, size);
 }
 
 static struct nlattr *
