@@ -12,18 +12,21 @@
  *
  * What the kernel does, and a user has to know:
  *
- * - IPv4 routes vanish without an event when their link goes down or away, or loses their prefsrc address:
- *   scan after such news from netlink.h. IPv6 routes go with an event each.
+ * - IPv4 routes vanish without an event when their link goes down or away, and with older kernels those of
+ *   the main table when their prefsrc does: scan after such news from netlink.h. IPv6 routes go with an
+ * event.
  * - An IPv4 route with more than some 50 IPv6 next hops has no event: the kernel reckons too little room for
  *   it and tells all who listen that they lost something. So overrun() follows, on one's own changes too.
- * - While an IPv4 table grows or shrinks by thousands of routes, the kernel now and then waits for its
- * readers (net.ipv4.fib_sync_mem says how often), and a flush takes tens of milliseconds instead of one at
- * most.
+ * - While an IPv4 table grows or shrinks by thousands of routes, the kernel waits for its readers now and
+ *   then (net.ipv4.fib_sync_mem says how often); such a flush takes tens of milliseconds, not less than one.
  * - An IPv4 key (table, dst, tos, metric) can hold several routes, if others append or prepend. The first
  *   counts; nl_route_set() replaces the first, nl_route_delete() removes the first of the protocol given.
- * - An IPv6 route that others add without NLM_F_EXCL under the key of ours joins it as one more next hop, and
- *   goes with it. Events then show the whole route, but one about a hop that goes shows that hop alone: after
- *   NL_ROUTE_GONE with fewer next hops than there were, the rest is still in place.
+ * - An IPv6 route with a gateway that others add without NLM_F_EXCL under the key of ours joins it as one
+ *   more next hop, and goes with it. One without gateway (a blackhole, say) stands beside ours, as long as
+ *   nl_route_set() is not given such a route either, which would replace that and leave our old one. A dump
+ *   can even pass by it, if ours has several next hops.
+ * - A next hop that joins an IPv6 route has an event with the whole route; one that leaves, with that next
+ *   hop alone: after NL_ROUTE_GONE with fewer next hops than there were, the rest is still in place.
  * - IPv6 knows no metric 0: the kernel makes it 1024 (NL_METRIC_V6_DEFAULT), and so it is read back.
  * - IPv6 next hops of a multipath route need a gateway each; the kernel refuses others, and equal ones.
  */
@@ -162,7 +165,8 @@ void nl_routes_scan(struct nl_routes *nl, u32 table);
 
 /*
  * After this the kernel has exactly this route under (table, dst, src, tos, metric), whoever's was there
- * before: it is made, or replaces what there is in one step. Refusals are reported with @cookie.
+ * before: it is made, or replaces what there is in one step (where others put several under one key, see
+ * above). Refusals are reported with @cookie.
  *
  * Changes are collected in a batch, in order. A full batch goes to the kernel at once, the rest with
  * nl_routes_flush(), or by itself in the next round of the loop. What the kernel cannot take for want of

@@ -647,7 +647,7 @@ every_change_of_a_full_batch_can_be_refused(void **ctx)
 }
 
 static void
-v6_multipath_without_gateway_is_refused(void **ctx)
+v6_multipath_without_gateway_or_with_equal_ones_is_refused(void **ctx)
 {
   NEEDS_NAMESPACE;
   struct fixture *f = *ctx;
@@ -660,6 +660,12 @@ v6_multipath_without_gateway_is_refused(void **ctx)
   nl_routes_flush(f->nl);
   assert_int_equal(f->refusals, 1);
   assert_int_equal(f->refused.error, EINVAL);
+  hops[0].via = hops[1].via = addr("2001:db8::2");
+  hops[1].ifindex = hops[0].ifindex;
+  nl_route_set(f->nl, &r, 6);
+  nl_routes_flush(f->nl);
+  assert_int_equal(f->refusals, 2);
+  assert_int_equal(f->refused.error, EEXIST);
   assert_int_equal(scan(f, TABLE), 0);
 }
 
@@ -1100,6 +1106,27 @@ the_refusal_hook_may_make_changes(void **ctx)
 
 /* --- What the kernel does --- */
 
+static bool
+route_of_protocol(const struct fixture *f, u8 protocol)
+{
+  for (uint i = 0; i < MIN(f->count, (uint) ARRAY_SIZE(f->routes)); i++)
+    if (f->routes[i].protocol == protocol)
+      return true;
+  return false;
+}
+
+static bool
+own_route_came(struct fixture *f)
+{
+  return route_of_protocol(f, NL_PROTO_BIRD);
+}
+
+static bool
+static_route_came(struct fixture *f)
+{
+  return route_of_protocol(f, NL_PROTO_STATIC);
+}
+
 static void
 v4_routes_vanish_with_their_link_and_no_event(void **ctx)
 {
@@ -1109,19 +1136,34 @@ v4_routes_vanish_with_their_link_and_no_event(void **ctx)
 
   nl_route_set(f->nl, &r, 0);
   nl_routes_flush(f->nl);
+  assert_int_equal(scan(f, TABLE), 1);
+  f->count = 0;
   ip("link set v1 down");
   ip("link set v1 up");
+  ip("route add blackhole 192.0.2.0/24 table 1001 proto static"); /* the last event of all */
+  run_until(f, static_route_came);
+  assert_false(own_route_came(f));
   assert_int_equal(scan(f, TABLE), 0);
-  assert_int_equal(f->count, 0);
 }
 
-static bool
-route_of_table_came(struct fixture *f)
+static void
+v4_routes_of_the_main_table_vanish_with_their_source(void **ctx)
 {
-  for (uint i = 0; i < MIN(f->count, 64u); i++)
-    if (f->routes[i].table == TABLE)
-      return true;
-  return false;
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+  struct nl_route r = route_of_kind(false, 0);
+
+  r.table = 254;
+  r.prefsrc = addr("10.0.1.99");
+  ip("addr add 10.0.1.99/32 dev v0");
+
+  uint before = scan(f, 254);
+
+  nl_route_set(f->nl, &r, 0);
+  nl_routes_flush(f->nl);
+  assert_int_equal(scan(f, 254), before + 1);
+  ip("addr del 10.0.1.99/32 dev v0");
+  assert_int_equal(scan(f, 254), before);
 }
 
 static void
@@ -1134,7 +1176,7 @@ v6_routes_vanish_with_their_link_and_an_event(void **ctx)
   nl_route_set(f->nl, &r, 0);
   nl_routes_flush(f->nl);
   ip("link set v1 down");
-  run_until(f, route_of_table_came);
+  run_until(f, own_route_came);
   ip("link set v1 up");
   ip("addr add 2001:db8:1::1/64 dev v1 nodad"); /* it went too */
 }
@@ -1198,6 +1240,28 @@ a_foreign_v6_route_joins_ours_and_goes_with_it(void **ctx)
   nl_route_delete(f->nl, &r, 0);
   nl_routes_flush(f->nl);
   assert_int_equal(scan(f, TABLE), 0);
+}
+
+static void
+a_foreign_v6_route_without_gateway_stands_beside_ours(void **ctx)
+{
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+  struct nl_route r = route_of_kind(true, 0), blackhole = route_of_kind(true, 4);
+
+  nl_route_set(f->nl, &r, 0);
+  nl_routes_flush(f->nl);
+  ip("-6 route append blackhole 2001:db8:f::/48 metric 32 table 1000 proto static");
+  nl_route_set(f->nl, &r, 0);
+  nl_routes_flush(f->nl);
+  assert_int_equal(scan(f, TABLE), 2);
+  assert_same_route(&f->routes[0], &r);
+  assert_int_equal(f->routes[1].protocol, NL_PROTO_STATIC);
+  nl_route_set(f->nl, &blackhole, 0); /* takes the place of the foreign one */
+  nl_routes_flush(f->nl);
+  assert_int_equal(scan(f, TABLE), 2);
+  assert_same_route(&f->routes[0], &r);
+  assert_same_route(&f->routes[1], &blackhole);
 }
 
 static void
@@ -1291,7 +1355,7 @@ main(void)
     TEST6(a_delete_spares_the_v6_routes_of_others),
     TEST4(a_refusal_names_the_change_and_has_the_kernels_reason),
     TEST6(every_change_of_a_full_batch_can_be_refused),
-    TEST6(v6_multipath_without_gateway_is_refused),
+    TEST6(v6_multipath_without_gateway_or_with_equal_ones_is_refused),
     TEST4(a_route_too_large_for_a_batch_is_refused),
     TEST4(as_many_next_hops_as_promised_are_carried),
     TEST4(full_batches_go_at_once_and_the_rest_by_itself),
@@ -1312,10 +1376,12 @@ main(void)
     TEST4(the_refusal_hook_may_free_it_inside_another_hook),
     TEST4(the_refusal_hook_may_make_changes),
     TEST4(v4_routes_vanish_with_their_link_and_no_event),
+    TEST4(v4_routes_of_the_main_table_vanish_with_their_source),
     TEST6(v6_routes_vanish_with_their_link_and_an_event),
     TEST6(v6_metric_0_is_1024),
     TEST4(v4_delete_of_metric_0_takes_the_lowest_of_the_protocol),
     TEST6(a_foreign_v6_route_joins_ours_and_goes_with_it),
+    TEST6(a_foreign_v6_route_without_gateway_stands_beside_ours),
     TEST6(a_v6_next_hop_that_goes_is_reported_alone),
     TEST4(of_several_v4_routes_with_one_key_the_first_is_replaced),
     TEST4(routes_by_next_hop_object_are_set_and_read),
