@@ -44,8 +44,8 @@ iface_find(const char *name)
   return NULL;
 }
 
-static struct iface *
-iface_by_index(uint index)
+struct iface *
+iface_find_index(uint index)
 {
   struct iface *i;
 
@@ -264,7 +264,7 @@ link_set(struct iface *i, const struct nl_link *l)
 static void
 link_hook(void *data UNUSED, const struct nl_link *l, bool gone)
 {
-  struct iface *old = iface_by_index(l->index);
+  struct iface *old = iface_find_index(l->index);
   struct iface *i = iface_find(l->name);
   struct list moved;
 
@@ -304,7 +304,7 @@ addr_same(const struct iface_addr *a, const struct nl_addr *n)
 static void
 addr_hook(void *data UNUSED, const struct nl_addr *n, bool gone)
 {
-  struct iface *i = iface_by_index(n->ifindex);
+  struct iface *i = iface_find_index(n->ifindex);
   struct iface_addr *a = i ? addr_exact(i, n) : NULL;
 
   if (!i || (gone && !a))

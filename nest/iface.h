@@ -37,6 +37,7 @@ struct iface
 void iface_init(pool *p, struct loop *l);
 const struct list *iface_list(void);        /* struct iface, present or not */
 struct iface *iface_find(const char *name); /* NULL: never seen */
+struct iface *iface_find_index(uint index); /* NULL: none present with it */
 
 /* Able to carry packets: present, up, with carrier. */
 bool iface_usable(const struct iface *i);
