@@ -5,8 +5,7 @@
 
 #define SOON BT_MS(50) /* gather what belongs together */
 #define SPACING_MIN BT_S(1)
-#define SPACING_FACTOR 10 /* between scans asked for by events: at most a tenth of the time goes into them \
-                           */
+#define SPACING_FACTOR 10 /* scans asked for by events take a tenth of the time at most */
 #define SLICE BT_US(400)
 #define CLOCK_EVERY 16
 
