@@ -13,8 +13,7 @@
  * What the kernel does, and a user has to know:
  *
  * - IPv4 routes vanish without an event when their link goes down or away, and with older kernels those of
- *   the main table when their prefsrc does: scan after such news from netlink.h. IPv6 routes go with an
- * event.
+ *   the main table when their prefsrc does: scan after such news from netlink.h. IPv6 routes have an event.
  * - An IPv4 route with more than some 50 IPv6 next hops has no event: the kernel reckons too little room for
  *   it and tells all who listen that they lost something. So overrun() follows, on one's own changes too.
  * - While an IPv4 table grows or shrinks by thousands of routes, the kernel waits for its readers now and
