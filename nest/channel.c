@@ -124,11 +124,25 @@ judge_update(struct channel *c, const struct route *old, struct attrs *attrs)
   return u;
 }
 
+static bool
+is_routable(struct channel *c, const struct net_addr *a, const struct attrs *attrs)
+{
+  if (net_is_routable(a))
+    return true;
+  if (attrs)
+  {
+    c->import_updates.received++;
+    c->import_updates.invalid++;
+    log_rl(&c->bogus, L_WARN, "%s.%s: Ignoring a route for %s", c->proto->name, c->cf->name, NET_STR(a));
+  }
+  return false;
+}
+
 static void
 import(struct channel *c, const struct net_addr *a, struct rt_origin *origin, u32 path_id,
        struct attrs *attrs, bool urgent)
 {
-  if (c->state != CHANNEL_UP)
+  if (c->state != CHANNEL_UP || !is_routable(c, a, attrs))
     return;
 
   struct net *n = rt_net(c->table, a);
@@ -143,7 +157,7 @@ import(struct channel *c, const struct net_addr *a, struct rt_origin *origin, u3
   u.origin = origin;
   u.path_id = path_id;
   u.urgent = urgent;
-  switch (rt_update(c->table, c, a, &u))
+  switch (rt_update(c->table, c, n, a, &u))
   {
   case RT_SAME:
     counts->ignored++;

@@ -82,6 +82,7 @@ struct channel
   u8 round;   /* of refreshes */
   u32 imported, filtered, preferred, exported;
   bool limit_hit[LIMIT__MAX];
+  struct log_limit bogus;
   struct channel_counts import_updates, import_withdraws, export_updates, export_withdraws;
 
   struct rt_reader reader;

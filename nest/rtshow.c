@@ -155,9 +155,8 @@ static void
 show_net(struct listing *l, const struct net *n)
 {
   const struct rt_show *s = l->s;
-  struct net_addr a = net_addr_of(s->tables[l->table], n);
-  const char *text = NET_STR(&a);
-  bool counted = false;
+  char text[NET_TEXT_SIZE];
+  bool counted = false, named = false;
 
   for (const struct route *r = n->routes; r; r = r->next)
   {
@@ -174,8 +173,16 @@ show_net(struct listing *l, const struct net *n)
     if (s->count)
       continue;
     print_heading(l);
+    if (named)
+      text[0] = 0;
+    else
+    {
+      struct net_addr a = net_addr_of(s->tables[l->table], n);
+
+      net_format(&a, text);
+    }
+    named = true;
     print_route(l, text, r, primary);
-    text = "";
   }
 }
 
@@ -277,6 +284,20 @@ find_channel(struct listing *l)
   return l->channel;
 }
 
+/* The sum of a whole table is known. */
+static bool
+count_at_once(struct listing *l)
+{
+  const struct rt_show *s = l->s;
+  const struct rtable *t = s->tables[l->table];
+
+  if (!s->count || s->nets != SHOW_ALL_NETS || s->export != SHOW_TABLE || s->protocol || s->primary ||
+      s->filtered || t->filtered_count)
+    return false;
+  l->here = (struct counter){ t->route_count, t->route_count, t->net_count };
+  return true;
+}
+
 static void
 listing_turn(struct cli *c, void *data)
 {
@@ -298,7 +319,7 @@ listing_turn(struct cli *c, void *data)
       show_one(l);
       table_done(l);
     }
-    else if (!growhash_walk(&t->nets, &l->pos, visit, l))
+    else if (count_at_once(l) || !growhash_walk(&t->nets, &l->pos, visit, l))
       table_done(l);
     if (l->lines >= LINES_PER_TURN || loop_now_fresh(rt_loop()) >= end)
     {
