@@ -127,7 +127,7 @@ judge_update(struct channel *c, const struct route *old, struct attrs *attrs)
 static bool
 is_routable(struct channel *c, const struct net_addr *a, const struct attrs *attrs)
 {
-  if (net_is_routable(a))
+  if (a->type == c->table->type && net_is_routable(a))
     return true;
   if (attrs)
   {
@@ -152,8 +152,6 @@ import(struct channel *c, const struct net_addr *a, struct rt_origin *origin, u3
   struct channel_counts *counts = attrs ? &c->import_updates : &c->import_withdraws;
 
   counts->received++;
-  if (c->state != CHANNEL_UP) /* a limit struck */
-    return;
   u.origin = origin;
   u.path_id = path_id;
   u.urgent = urgent;
@@ -332,6 +330,13 @@ exports(const struct channel *c)
 /* --- Walks and news --- */
 
 static void
+slice_done(struct channel *c)
+{
+  if (c->proto->class->rt_flush)
+    c->proto->class->rt_flush(c);
+}
+
+static void
 visit_prune(struct gnode *g, void *data)
 {
   struct channel *c = data;
@@ -364,18 +369,20 @@ visit_flush(struct gnode *g, void *data)
 static bool
 walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
 {
-  for (uint i = 0;; i++)
+  for (uint i = 0; !c->paused; i++)
   {
     if (!growhash_walk(&c->table->nets, &c->feed_pos, visit, c))
       return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
-      return false;
+      break;
   }
+  return false;
 }
 
 static void
 flushed(struct channel *c)
 {
+  rt_reader_remove(&c->reader);
   rfree(c->pool);
   c->pool = NULL;
   c->sent = NULL;
@@ -388,8 +395,11 @@ flushed(struct channel *c)
 static bool
 channel_flush(struct channel *c, btime end)
 {
-  if ((c->imported || c->filtered || c->exported) && !walk(c, visit_flush, end))
-    return true;
+  bool done = !(c->imported || c->filtered || c->exported) || walk(c, visit_flush, end);
+
+  slice_done(c);
+  if (!done)
+    return !c->paused;
   flushed(c);
   return false;
 }
@@ -398,7 +408,7 @@ channel_flush(struct channel *c, btime end)
 static bool
 read_news(struct channel *c, btime end)
 {
-  for (uint i = 0;; i++)
+  for (uint i = 0; !c->paused; i++)
   {
     struct net *n = rt_reader_next(&c->reader);
 
@@ -406,15 +416,9 @@ read_news(struct channel *c, btime end)
       return false;
     export_net(c, n, false);
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
-      return true;
+      break;
   }
-}
-
-static void
-slice_done(struct channel *c)
-{
-  if (c->proto->class->rt_flush)
-    c->proto->class->rt_flush(c);
+  return true;
 }
 
 static void
@@ -449,7 +453,7 @@ channel_slice(struct work *w UNUSED, void *data)
     more = more || c->pruning || c->feeding;
   }
   slice_done(c);
-  return more;
+  return more && !c->paused;
 }
 
 /* Ahead of all else, so in small pieces. */
@@ -474,12 +478,23 @@ reader_wake(struct rt_reader *r, bool urgent)
   work_schedule(urgent ? c->urgent_work : c->work);
 }
 
+void
+channel_pause(struct channel *c, bool pause)
+{
+  c->paused = pause;
+  if (!pause && c->work)
+    work_schedule(list_empty(&c->table->urgent) ? c->work : c->urgent_work);
+}
+
 /* --- Refreshes --- */
 
 void
 channel_refresh_begin(struct channel *c)
 {
   c->round++;
+  if (c->pruning) /* for the refresh before: this one's end does it too, by what is confirmed from now on */
+    c->feed_pos = 0;
+  c->pruning = false;
 }
 
 void
@@ -533,7 +548,7 @@ channel_start(struct channel *c)
   c->export_updates = c->export_withdraws = (struct channel_counts){ 0 };
   c->work = work_new(c->pool, c->proto->loop, LOOP_REST, channel_slice, c);
   c->urgent_work = work_new(c->pool, c->proto->loop, LOOP_FIRST, channel_urgent_slice, c);
-  c->feeding = c->refeeding = c->pruning = false;
+  c->feeding = c->refeeding = c->pruning = c->paused = false;
   c->feed_pos = 0;
   if (!exports(c))
     return;
@@ -552,8 +567,7 @@ channel_stop(struct channel *c)
   if (c->state != CHANNEL_UP)
     return;
   c->state = CHANNEL_FLUSHING;
-  rt_reader_remove(&c->reader);
-  c->feed_pos = 0;
+  c->feed_pos = 0; /* the reader stays: it keeps networks whose routes go until the protocol was told */
   work_schedule(c->work);
 }
 

@@ -21,7 +21,11 @@ static struct
   protos_progress *progress; /* NULL: nothing to do */
 } all;
 
+/* After a limit asked for a restart: what hit it once may do so again at once. */
+#define LIMIT_RESTART_DELAY BT_S(5)
+
 static bool apply_slice(struct work *w, void *data);
+static void limit_restart(struct timer *t, void *data);
 
 void
 protos_init(pool *p, struct loop *l)
@@ -145,12 +149,21 @@ proto_channel(const struct proto *p, enum net_type type)
   return NULL;
 }
 
+/* Channels are at work when they hit a limit, so the rest comes from the loop. */
 void
 proto_limit_hit(struct proto *p, bool disable, const char *limit)
 {
   snprintf(p->message, sizeof(p->message), "The %s limit was hit", limit);
   p->disabled |= disable;
-  proto_stop(p);
+  if (!disable)
+    timer_set_in(p->limit_restart, LIMIT_RESTART_DELAY);
+  timer_set_in(p->limit_stop, 0);
+}
+
+static void
+limit_stop(struct timer *t UNUSED, void *data)
+{
+  proto_stop(data);
 }
 
 static void
@@ -168,6 +181,8 @@ proto_free(struct proto *p)
   channels_free(p);
   p->origin->proto = NULL;
   rt_origin_unref(p->origin);
+  rfree(p->limit_stop);
+  rfree(p->limit_restart);
   list_remove(&p->n);
   mb_free((void *) p->name);
   mb_free(p);
@@ -184,6 +199,8 @@ proto_new(struct proto_config *cf)
   p->cf = cf;
   p->name = mb_strdup(all.pool, cf->name);
   p->origin = rt_origin_new(cf->class, p->name, p);
+  p->limit_stop = timer_new(all.pool, all.loop, limit_stop, p);
+  p->limit_restart = timer_new(all.pool, all.loop, limit_restart, p);
   p->disabled = cf->disabled;
   p->debug = cf->debug;
   p->since = clock_wall();
@@ -197,6 +214,20 @@ static bool
 shutting_down(void)
 {
   return all.progress && !all.target;
+}
+
+static void
+start_if_wanted(struct proto *p)
+{
+  if (p->state == PROTO_DOWN && !p->disabled && !p->removed && !shutting_down() &&
+      !timer_is_set(p->limit_restart))
+    proto_start(p);
+}
+
+static void
+limit_restart(struct timer *t UNUSED, void *data)
+{
+  start_if_wanted(data);
 }
 
 /* An instance that is down takes another config, with the channels of that one. */
@@ -223,8 +254,7 @@ settle_down(struct proto *p)
     adopt_config(p, p->next_cf);
     p->next_cf = NULL;
   }
-  if (!p->disabled && !shutting_down())
-    proto_start(p);
+  start_if_wanted(p);
 }
 
 void
@@ -266,8 +296,11 @@ set_disabled(struct proto *p, bool disabled)
   p->disabled = disabled;
   if (disabled)
     proto_stop(p);
-  else if (p->state == PROTO_DOWN && !shutting_down())
-    proto_start(p);
+  else
+  {
+    timer_stop(p->limit_restart);
+    start_if_wanted(p);
+  }
 }
 
 static void

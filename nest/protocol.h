@@ -123,6 +123,8 @@ struct proto
   enum proto_state state;
   btime since; /* wall clock, of the state */
   bool disabled, removed;
+  struct timer *limit_stop;    /* a limit was hit: stop, and perhaps stay down */
+  struct timer *limit_restart; /* set: it stays down until then */
   uint debug;
   char message[256]; /* given with disable, enable or restart */
 };
@@ -147,7 +149,7 @@ void proto_config_end(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_
  * instance. */
 void proto_up(struct proto *p);
 void proto_down(struct proto *p);
-/* From channels: one is down; a limit asks for a restart or a stop. */
+/* From channels: one is down; a limit asks for a restart or a stop, which follows soon. */
 void proto_channel_down(struct proto *p);
 void proto_limit_hit(struct proto *p, bool disable, const char *limit);
 /* The channel of @type, or NULL. */
