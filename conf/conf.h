@@ -50,7 +50,8 @@ enum cf_symbol_class
   CF_CONSTANT,
   CF_PROTOCOL,
   CF_TEMPLATE,
-  CF_TABLE
+  CF_TABLE,
+  CF_FILTER /* none yet */
 };
 
 struct cf_symbol

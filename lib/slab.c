@@ -78,7 +78,13 @@ slab_destroy(struct resource *r)
   block_unmap(s->spare);
 }
 
-static const struct resource_class slab_class = { "Slab", sizeof(struct slab), slab_destroy };
+static size_t
+slab_memory(const struct resource *r)
+{
+  return ((const struct slab *) r)->blocks * BLOCK_SIZE;
+}
+
+static const struct resource_class slab_class = { "Slab", sizeof(struct slab), slab_destroy, slab_memory };
 
 struct slab *
 slab_new(pool *p, size_t object_size)
@@ -156,10 +162,4 @@ size_t
 slab_used(const struct slab *s)
 {
   return s->objects * s->object_size;
-}
-
-size_t
-slab_size(const struct slab *s)
-{
-  return s->blocks * BLOCK_SIZE;
 }

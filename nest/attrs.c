@@ -211,5 +211,5 @@ rt_attr_format(const struct rt_attr *a, char *name, size_t name_size, char *valu
 struct attrs_size
 attrs_size(void)
 {
-  return (struct attrs_size){ root.sets.count, root.bytes };
+  return (struct attrs_size){ root.sets.count, root.bytes, sizeof(struct hnode *) << root.sets.order };
 }

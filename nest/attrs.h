@@ -128,7 +128,7 @@ void rt_attr_format(const struct rt_attr *a, char *name, size_t name_size, char 
 struct attrs_size
 {
   u32 sets;
-  size_t bytes;
+  size_t bytes, overhead;
 };
 struct attrs_size attrs_size(void);
 

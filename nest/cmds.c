@@ -209,6 +209,16 @@ cmd_down(struct cli *c)
 }
 
 void
+cmd_graceful_restart(struct cli *c)
+{
+  if (!cli_privileged(c))
+    return;
+  protos_leave_routes();
+  cli_end(c, 25, "Graceful restart requested");
+  daemon_info->shutdown();
+}
+
+void
 cmd_help(struct cli *c)
 {
   uint count;

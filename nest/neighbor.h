@@ -33,4 +33,7 @@ void neighbor_init(pool *p, struct loop *l);
 struct neighbor *neighbor_new(pool *p, ip_addr ip, const char *ifname, ip_addr local,
                               void (*hook)(struct neighbor *nb, void *data), void *data);
 
+/* Every neighbour there is, for people who debug. */
+void neighbor_each(void (*visit)(const struct neighbor *nb));
+
 #endif

@@ -60,6 +60,21 @@ void cmd_configure_confirm(struct cli *c);
 void cmd_configure_undo(struct cli *c);
 void cmd_configure_status(struct cli *c);
 void cmd_down(struct cli *c);
+/* Like `down`, but what protocols put outside stays there for the next run. */
+void cmd_graceful_restart(struct cli *c);
+void cmd_show_memory(struct cli *c);
+void cmd_show_symbols(struct cli *c, enum cf_symbol_class only); /* CF_UNDEFINED: all */
+void cmd_show_symbol(struct cli *c, const char *name);
+enum dump_what
+{
+  DUMP_RESOURCES,
+  DUMP_INTERFACES,
+  DUMP_NEIGHBORS,
+  DUMP_ATTRIBUTES,
+  DUMP_ROUTES,
+  DUMP_PROTOCOLS
+};
+void cmd_dump(struct cli *c, enum dump_what what);
 void cmd_help(struct cli *c);
 void cmd_quit(struct cli *c);
 /* Last line of `show status`. */

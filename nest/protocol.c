@@ -17,6 +17,7 @@ static struct
   struct node *next_cf; /* of the configs of the target */
   bool waiting;         /* all have been told, some are still going down */
   bool soft;
+  bool leave_routes;
   struct work *work;
   protos_progress *progress; /* NULL: nothing to do */
 } all;
@@ -515,6 +516,18 @@ protos_apply(struct config *cfg, bool soft, protos_progress *progress)
   all.waiting = false;
   all.progress = progress;
   work_schedule(all.work);
+}
+
+void
+protos_leave_routes(void)
+{
+  all.leave_routes = true;
+}
+
+bool
+protos_leaving_routes(void)
+{
+  return all.leave_routes;
 }
 
 void

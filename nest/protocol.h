@@ -170,6 +170,10 @@ struct channel *proto_channel(const struct proto *p, enum net_type type);
 typedef void protos_progress(bool complete);
 void protos_apply(struct config *cfg, bool soft, protos_progress *progress);
 
+/* From now on the shutdown is one for a restart: what instances put outside is to stay. */
+void protos_leave_routes(void);
+bool protos_leaving_routes(void);
+
 /* Take everything down in an orderly way, then call @progress. */
 void protos_shutdown(protos_progress *progress);
 

@@ -16,14 +16,16 @@ kernel_start(struct proto *proto)
     kernel_sync_start(p); /* up once the first scan is through */
 }
 
-/* With `persist` routes outlive the instance. */
+/* With `persist`, and before a graceful restart, routes outlive the instance. */
 static void
 kernel_notify(struct channel *c, const struct net_addr *a, const struct net *n, struct attrs *new,
               struct attrs *old UNUSED)
 {
   struct kernel_proto *p = (struct kernel_proto *) c->proto;
 
-  if (p->p.state != PROTO_FLUSH || !kernel_config_of(p)->persist)
+  bool leave = kernel_config_of(p)->persist || protos_leaving_routes();
+
+  if (p->p.state != PROTO_FLUSH || !leave)
     kernel_write(p, n, a, new);
 }
 
