@@ -8,6 +8,7 @@
 #ifndef PEREGRINE_CONF_CONF_H
 #define PEREGRINE_CONF_CONF_H
 
+#include "conf/value.h"
 #include "lib/hash.h"
 #include "lib/ip.h"
 #include "sysdep/log.h"
@@ -16,30 +17,6 @@ struct cf_loc
 {
   const char *file; /* NULL in a command line */
   int line, column; /* from 1 */
-};
-
-/* Values of constants and expressions */
-
-enum cf_type
-{
-  CF_INT,
-  CF_BOOL,
-  CF_STRING,
-  CF_IP,
-  CF_PREFIX
-};
-
-struct cf_value
-{
-  enum cf_type type;
-  union
-  {
-    u32 num;
-    bool truth;
-    const char *text;
-    ip_addr ip;
-    struct prefix prefix;
-  };
 };
 
 /* Symbols: constants and protocols; one name space. */
@@ -82,7 +59,8 @@ struct config
 struct cf_ctx
 {
   struct config *cfg; /* being built; for a command line the one in force, read only */
-  struct linpool *lp; /* what the parse allocates */
+  pool *pool;         /* of the parse alone */
+  struct linpool *lp; /* what the parse allocates; for a configuration it stays with that */
   void *scanner;
   const char *file; /* the outermost one; NULL: a command line */
   int start_token;  /* first token handed out: which part of the grammar */
@@ -128,16 +106,25 @@ struct cf_symbol *cf_symbol_find(const struct config *cfg, const char *name);
 struct cf_symbol *cf_symbol_new(struct cf_ctx *cx, const struct cf_loc *loc, const char *name,
                                 enum cf_symbol_class class);
 
-/* Constants and arithmetic for the grammar. */
+/* A constant that is there before the file; without effect when the name is taken. */
+void cf_symbol_predefine(struct config *cfg, const char *name, struct cf_value value);
+
+/* Constants and operators for the grammar. */
 struct cf_value cf_constant(struct cf_ctx *cx, const struct cf_loc *loc, const char *name);
-struct cf_value cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, int op, struct cf_value a,
+struct cf_value cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, enum cf_op op, struct cf_value a,
                           struct cf_value b);
+struct cf_value cf_not(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
+struct cf_value cf_pair(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value a, struct cf_value b);
 u32 cf_int(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
 const char *cf_text(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
+/* What may be a secret: a byte string, or the bytes of a string. */
+struct cf_bytes cf_bytes(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
 ip_addr cf_ip(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
 u32 cf_router_id(struct cf_ctx *cx, const struct cf_loc *loc,
                  struct cf_value v); /* an IPv4 address or a number */
 struct prefix cf_prefix(struct cf_ctx *cx, const struct cf_loc *loc, ip_addr a, u32 len);
+/* Words and signs of the filter language have their meaning, only not here. */
+void cf_no_filters(struct cf_ctx *cx, const struct cf_loc *loc);
 
 /* Between lexer, parser and the functions above. */
 struct cf_keyword
