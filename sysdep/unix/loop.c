@@ -14,6 +14,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "lib/text.h"
 #include "sysdep/clock.h"
 #include "sysdep/log.h"
 #include "sysdep/loop.h"
@@ -40,12 +41,14 @@ struct loop
   atomic_bool stop;
   bool mail_waiting;
   struct loop_slices slices;
+  btime callback_limit, round_limit; /* 0: none */
+  _Atomic btime round_start;         /* 0: waiting */
 };
 
 /* Slices */
 
 static btime
-slice_end(struct loop *l, btime start, const char *what UNUSED)
+slice_end(struct loop *l, btime start, const char *what)
 {
   btime now = clock_now(), took = now - start;
   uint bucket = 0;
@@ -54,6 +57,8 @@ slice_end(struct loop *l, btime start, const char *what UNUSED)
     bucket++;
   l->slices.bucket[bucket]++;
   l->slices.longest = MAX(l->slices.longest, took);
+  if (l->callback_limit && took > l->callback_limit)
+    log_write(L_WARN, "Loop %s: %s took %s s", l->name, what, TIME_STR(took));
   if (took > LOOP_SLICE_LIMIT)
   {
     l->slices.overruns++;
@@ -494,19 +499,45 @@ mailbox_flush(struct mailbox *mb)
 }
 
 void
+loop_set_limits(struct loop *l, btime callback, btime round)
+{
+  l->callback_limit = callback;
+  l->round_limit = round;
+}
+
+btime
+loop_round_start(const struct loop *l)
+{
+  return atomic_load_explicit(&l->round_start, memory_order_relaxed);
+}
+
+static void
+loop_round(struct loop *l)
+{
+  loop_run_mail(l);
+  loop_run_timers(l);
+  for (int prio = 0; prio < LOOP_PRIO__MAX; prio++)
+    loop_run_fds(l, prio);
+  loop_run_work(l);
+}
+
+void
 loop_run(struct loop *l)
 {
   while (!atomic_load(&l->stop))
   {
     loop_arm(l);
+    atomic_store_explicit(&l->round_start, 0, memory_order_relaxed);
     loop_wait(l, !l->mail_waiting && !loop_next_work(l));
-    loop_now_fresh(l);
-    loop_run_mail(l);
-    loop_run_timers(l);
-    for (int prio = 0; prio < LOOP_PRIO__MAX; prio++)
-      loop_run_fds(l, prio);
-    loop_run_work(l);
+
+    btime start = loop_now_fresh(l);
+
+    atomic_store_explicit(&l->round_start, start, memory_order_relaxed);
+    loop_round(l);
+    if (l->round_limit && clock_now() - start > l->round_limit)
+      log_write(L_WARN, "Loop %s: a round took %s s", l->name, TIME_STR(clock_now() - start));
   }
+  atomic_store_explicit(&l->round_start, 0, memory_order_relaxed);
 }
 
 /* Threads */

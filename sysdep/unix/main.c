@@ -129,11 +129,11 @@ set_log_sinks(const struct config *cfg)
     if (!(bird.opt.debug && cfg->sinks[i].kind == LOG_STDERR))
       sinks[count++] = cfg->sinks[i];
   if (!cfg->sink_count)
-    sinks[count++] = (struct log_sink){ LOG_SYSLOG, LOG_ALL, NULL };
+    sinks[count++] = (struct log_sink){ .kind = LOG_SYSLOG, .classes = LOG_ALL };
   if (bird.opt.debug)
-    sinks[count++] = (struct log_sink){ LOG_STDERR, LOG_ALL, NULL };
+    sinks[count++] = (struct log_sink){ .kind = LOG_STDERR, .classes = LOG_ALL };
   if (bird.opt.debug_file)
-    sinks[count++] = (struct log_sink){ LOG_FILE, LOG_ALL, bird.opt.debug_file };
+    sinks[count++] = (struct log_sink){ .kind = LOG_FILE, .classes = LOG_ALL, .name = bird.opt.debug_file };
   log_set_sinks(sinks, count);
 }
 
