@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "conf/iproute.h"
-#include "lib/text.h"
 #include "sysdep/clock.h"
 
 /* Errors */
@@ -342,6 +341,16 @@ conf_error_fill(struct conf_error *error, const struct cf_ctx *cx)
   snprintf(error->hint, sizeof(error->hint), "%s", cx->hint);
 }
 
+static void
+set_defaults(struct config *cfg)
+{
+  cfg->time_route = cfg->time_protocol = timeformat_iso_short_ms;
+  cfg->time_base = cfg->time_log = timeformat_iso_long_ms;
+  cfg->latency_limit = BT_S(1);
+  cfg->watchdog_warning = BT_S(5);
+  cfg->graceful_wait = 240;
+}
+
 struct config *
 config_parse(const char *file, struct conf_error *error)
 {
@@ -355,6 +364,7 @@ config_parse(const char *file, struct conf_error *error)
   cfg->loaded = clock_wall();
   hash_init(&cfg->symbols, p);
   list_init(&cfg->protos);
+  set_defaults(cfg);
   iproute_constants(cfg, "/etc/iproute2", "/usr/share/iproute2");
 
   if (!cf_lex_open(&cx, file))

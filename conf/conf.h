@@ -11,6 +11,7 @@
 #include "conf/value.h"
 #include "lib/hash.h"
 #include "lib/ip.h"
+#include "lib/text.h"
 #include "sysdep/log.h"
 
 struct cf_loc
@@ -47,12 +48,22 @@ struct config
   const char *file; /* as given */
   btime loaded;     /* wall-clock */
   struct htable symbols;
-  u32 router_id;        /* 0: not given */
-  const char *hostname; /* NULL: the system's */
+  u32 router_id;                                  /* 0: not given */
+  const struct router_id_pattern *router_id_from; /* nest/routerid.h; NULL: any interface but loopback ones */
+  const char *hostname;                           /* NULL: the system's */
   struct log_sink *sinks;
   uint sink_count;
-  uint debug_protocols; /* default debug flags of protocols (nest/protocol.h) */
-  struct list protos;   /* struct proto_config (nest/protocol.h), in the order of the file */
+  struct cli_socket *cli_sockets; /* nest/sockets.h: control sockets besides that of the command line */
+  struct timeformat time_route, time_protocol, time_base, time_log;
+  /* Default debug flags (nest/protocol.h) of protocols, channels and tables. */
+  uint debug_protocols, debug_channels, debug_tables;
+  uint debug_commands; /* 1: log who comes and goes, 2: and what is asked */
+  bool debug_latency;  /* log callbacks that take longer than latency_limit */
+  btime latency_limit;
+  btime watchdog_warning; /* a round of the main loop this long is logged; 0: never */
+  btime watchdog_timeout; /* and one this long ends the daemon; 0: never */
+  uint graceful_wait;     /* seconds */
+  struct list protos;     /* struct proto_config (nest/protocol.h), in the order of the file */
 };
 
 /* One parse. The grammar's actions see it as `cx`. */

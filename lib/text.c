@@ -24,33 +24,33 @@ const struct timeformat timeformat_iso_long_ms = { .recent = "%Y-%m-%d %H:%M:%S.
 
 /* %f is ours, everything else strftime's. False: too long. */
 static bool
-expand_fraction(const char *fmt, uint us, char *out)
+expand_fraction(const char *fmt, uint us, char out[EXPANDED_SIZE])
 {
   static const uint scale[] = { 0, 100000, 10000, 1000, 100, 10, 1 };
-  char *end = out + EXPANDED_SIZE - 8;
+  size_t len = 0;
 
-  while (*fmt && out < end)
+  while (*fmt && len < EXPANDED_SIZE - 8)
   {
     uint width = fmt[0] == '%' && fmt[1] >= '1' && fmt[1] <= '6' ? fmt[1] - '0' : 0;
 
     if (width && fmt[2] == 'f')
     {
-      out += sprintf(out, "%0*u", (int) width, us / scale[width]);
+      len += sprintf(out + len, "%0*u", (int) width, us / scale[width]);
       fmt += 3;
     }
     else if (fmt[0] == '%' && fmt[1] == 'f')
     {
-      out += sprintf(out, "%06u", us);
+      len += sprintf(out + len, "%06u", us);
       fmt += 2;
     }
     else
     {
       if (*fmt == '%' && fmt[1])
-        *out++ = *fmt++; /* %% and the like are one thing */
-      *out++ = *fmt++;
+        out[len++] = *fmt++; /* %% and the like are one thing */
+      out[len++] = *fmt++;
     }
   }
-  *out = 0;
+  out[len] = 0;
   return !*fmt;
 }
 

@@ -59,6 +59,7 @@ void cmd_configure_check(struct cli *c, const char *file);
 void cmd_configure_confirm(struct cli *c);
 void cmd_configure_undo(struct cli *c);
 void cmd_configure_status(struct cli *c);
+void cmd_echo(struct cli *c, uint classes, uint size);
 void cmd_down(struct cli *c);
 void cmd_help(struct cli *c);
 void cmd_quit(struct cli *c);

@@ -46,8 +46,8 @@ struct log_sink
   uint classes;       /* bits 1 << L_... */
   const char *name;   /* file name, or the syslog identity; NULL: the default one */
   const char *backup; /* of a file: what it is renamed to before it grows over @limit bytes; NULL: never */
-  u64 limit;
-  ip_addr host; /* LOG_UDP: who takes lines in the form of RFC 3164 */
+  u64 limit;          /* 0: none */
+  ip_addr host;       /* LOG_UDP: who takes lines in the form of RFC 3164 */
   u16 port;
   const char *hostname; /* LOG_UDP: who we are there; NULL: "-" */
   const char *time;     /* stderr and files: format as in struct timeformat; NULL: ISO with milliseconds */
