@@ -68,6 +68,8 @@ def test_what_is_not_read_is_lost_and_counted(one):
     one.reload(one.config + "debug commands 2;\n")
     with one.control() as deaf, one.control() as busy:
         deaf.command("echo all 1024")
+        with open(f"/proc/{one.pid}/maps", encoding="utf-8") as f:
+            limit = 400_000 if "san.so" in f.read() else 4096  # KiB; a sanitizer keeps what was freed for a while
         _, before = one.usage()
         for _ in range(300):
             for _ in range(100):  # each is a line, and together they are more than any socket holds
@@ -75,7 +77,7 @@ def test_what_is_not_read_is_lost_and_counted(one):
             for _ in range(100):
                 busy.read_reply()
         _, after = one.usage()
-        assert after - before < 4096, f"{after - before} KiB more"
+        assert after - before < limit, f"{after - before} KiB more"
         deaf.send("show status")
         deaf.read_reply()
         echoed(deaf, r"^\(\d+ log lines lost\)$")
