@@ -81,7 +81,12 @@ timeformat_fits(const char *fmt)
   char buf[TIMEFORMAT_SIZE];
 
   /* Wednesday, 30 September: the longest names */
-  return wall_print(fmt, BT_S(1790769599), buf, sizeof(buf));
+  if (!wall_print(fmt, BT_S(1790769599), buf, sizeof(buf)))
+    return false;
+  for (const byte *c = (byte *) buf; *c; c++)
+    if (*c < ' ' || *c == 127) /* %n would break lines in two */
+      return false;
+  return true;
 }
 
 char *

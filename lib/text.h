@@ -30,7 +30,7 @@ extern const struct timeformat timeformat_iso_long_ms;  /* YYYY-MM-DD HH:MM:SS.m
  */
 #define TIMEFORMAT_SIZE 64
 char *timeformat_print(const struct timeformat *f, btime wall, btime now, char *buf, size_t size);
-/* Does strftime format @fmt make something, and never more than TIMEFORMAT_SIZE holds? */
+/* Does @fmt make something, never more than TIMEFORMAT_SIZE holds, and no control characters? */
 bool timeformat_fits(const char *fmt);
 
 /* Wall-clock time: "YYYY-MM-DD HH:MM:SS.mmm", local time zone. */

@@ -77,6 +77,8 @@ what_does_not_fit_is_a_question_mark(void **ctx UNUSED)
   assert_string_equal(timeformat_print(&f, MOMENT, MOMENT, small, sizeof(small)), "?");
   assert_true(timeformat_fits("%A %B %F %T.%f"));
   assert_false(timeformat_fits(""));
+  assert_false(timeformat_fits("%T%n"));
+  assert_false(timeformat_fits("%t"));
   assert_true(timeformat_fits("%A %B %A %B %A %B yes"));
   assert_false(timeformat_fits("%A %B %A %B %A %B %A"));
   memset(text, 'x', sizeof(text) - 1);
