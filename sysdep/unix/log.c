@@ -282,6 +282,7 @@ sinks_write(struct log *l, const struct line *line)
 
   if (next)
   {
+    sink_set_inherit(next, l->sinks);
     sink_set_free(l->sinks);
     l->sinks = next;
   }
@@ -396,7 +397,7 @@ log_set_sinks(const struct log_sink *sinks, uint count)
     sem_post(&l->wake);
   for (uint i = 0; i < count; i++)
     if (errors[i])
-      log_write(L_ERR, "Cannot open log %s %s: %s", sinks[i].kind == LOG_FILE ? "file" : "socket to",
-                sinks[i].kind == LOG_FILE ? sinks[i].name : IP_STR(sinks[i].host), strerror(errors[i]));
+      log_write(L_ERR, "Cannot open log %s: %s", sinks[i].name ? sinks[i].name : IP_STR(sinks[i].host),
+                strerror(errors[i]));
   msg_free(errors);
 }

@@ -23,7 +23,6 @@
 #include "lib/pool.h"
 #include "lib/text.h"
 #include "sysdep/clock.h"
-#include "sysdep/socket.h"
 #include "sysdep/unix/log_sink.h"
 
 #define LOG_IDENTITY "bird"
@@ -41,6 +40,12 @@ struct sink
   uint classes;
   int fd; /* not for syslog */
   char *name, *backup, *time, *hostname;
+  union
+  {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } host;
   u64 limit;    /* of a file: bytes, 0: none */
   u64 lost;     /* lines since the last one that was written */
   int why;      /* errno of the first of them */
@@ -82,38 +87,8 @@ file_open(const char *name)
   return open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, LOG_FILE_MODE);
 }
 
-static int
-udp_connect(int fd, ip_addr host, u16 port)
-{
-  struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-  struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-
-  if (ip_is_v4(host))
-  {
-    ip_to_bytes(host, (byte *) &v4.sin_addr);
-    return connect(fd, (struct sockaddr *) &v4, sizeof(v4));
-  }
-  ip_to_bytes(host, (byte *) &v6.sin6_addr);
-  return connect(fd, (struct sockaddr *) &v6, sizeof(v6));
-}
-
-static int
-udp_open(ip_addr host, u16 port)
-{
-  int family = ip_is_v4(host) ? AF_INET : AF_INET6;
-  int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-  if (fd >= 0 && udp_connect(fd, host, port) < 0)
-  {
-    int error = errno;
-
-    close(fd);
-    errno = error;
-    return -1;
-  }
-  return fd;
-}
-
+/* The socket of a host stays unconnected: there may be no route yet, and a server may begin to listen later.
+ */
 static int
 sink_open(const struct log_sink *config)
 {
@@ -122,7 +97,7 @@ sink_open(const struct log_sink *config)
   case LOG_FILE:
     return file_open(config->name);
   case LOG_UDP:
-    return udp_open(config->host, config->port);
+    return socket(ip_is_v4(config->host) ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   default:
     return STDERR_FILENO;
   }
@@ -149,6 +124,21 @@ sink_name(const struct log_sink *config, char *buf)
 }
 
 static void
+sink_set_host(struct sink *s, ip_addr host, u16 port)
+{
+  if (ip_is_v4(host))
+  {
+    s->host.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
+    ip_to_bytes(host, (byte *) &s->host.v4.sin_addr);
+  }
+  else
+  {
+    s->host.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    ip_to_bytes(host, (byte *) &s->host.v6.sin6_addr);
+  }
+}
+
+static void
 sink_set_add(struct sink_set *set, const struct log_sink *config, int fd)
 {
   struct sink *s = &set->sinks[set->count++];
@@ -162,6 +152,7 @@ sink_set_add(struct sink_set *set, const struct log_sink *config, int fd)
   s->limit = config->backup ? config->limit : 0;
   s->time = text_copy(config->time ? config->time : timeformat_iso_long_ms.recent);
   s->hostname = text_copy(config->hostname ? config->hostname : "-");
+  sink_set_host(s, config->host, config->port);
   s->complaints.burst = 1;
   s->complaints.period = LOG_COMPLAINT_PERIOD;
 }
@@ -205,6 +196,32 @@ sink_set_free(struct sink_set *set)
     msg_free(s->hostname);
   }
   msg_free(set);
+}
+
+/* --- The set before: writer --- */
+
+static bool
+is_same(const struct sink *a, const struct sink *b)
+{
+  return a->kind == b->kind && a->classes == b->classes && strcmp(a->name, b->name) == 0;
+}
+
+void
+sink_set_inherit(struct sink_set *set, const struct sink_set *old)
+{
+  for (uint i = 0; old && i < old->count; i++)
+    for (uint j = 0; j < set->count; j++)
+    {
+      const struct sink *from = &old->sinks[i];
+      struct sink *to = &set->sinks[j];
+
+      if (to->lost || !is_same(from, to))
+        continue;
+      to->lost = from->lost;
+      to->why = from->why;
+      to->torn = from->torn;
+      to->complaints = from->complaints;
+    }
 }
 
 /* --- Rotation: writer --- */
@@ -304,24 +321,26 @@ line_print(const struct sink *s, const struct line *line, char *buf, size_t size
 }
 
 static bool
-sink_send(struct sink_set *set, struct sink *s, const struct line *line)
+host_send(struct sink *s, const struct line *line)
 {
   char buf[LOG_LINE_SIZE + 512];
-  int size;
+  int size = datagram_print(s, line, buf, sizeof(buf));
+  socklen_t len = s->host.any.sa_family == AF_INET ? sizeof(s->host.v4) : sizeof(s->host.v6);
 
-  if (s->kind == LOG_UDP)
-  {
-    size = datagram_print(s, line, buf, sizeof(buf));
+  return sendto(s->fd, buf, MIN((size_t) size, sizeof(buf) - 1), MSG_NOSIGNAL, &s->host.any, len) >= 0;
+}
 
-    int error = udp_send(s->fd, (byte *) buf, MIN((size_t) size, sizeof(buf) - 1));
-
-    errno = -error;
-    return !error;
-  }
-
+static bool
+sink_send(struct sink_set *set, struct sink *s, const struct line *line)
+{
+  char buf[LOG_LINE_SIZE + TIMEFORMAT_SIZE + 16];
   bool torn;
 
-  size = line_print(s, line, buf, sizeof(buf));
+  if (s->kind == LOG_UDP)
+    return host_send(s, line);
+
+  int size = line_print(s, line, buf, sizeof(buf));
+
   if (s->kind == LOG_FILE)
     sink_rotate(set, s, size);
   if (fd_write(s->fd, buf, size, s->failing ? 0 : LOG_PATIENCE_MS, &torn))

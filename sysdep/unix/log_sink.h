@@ -21,6 +21,8 @@ struct sink_set;
 
 /* One sink for each of @sinks that can be opened; the others leave their reason in @errors, of @count. */
 struct sink_set *sink_set_new(const struct log_sink *sinks, uint count, int *errors);
+/* What the sinks of @old have lost, those of @set that take their place have to tell. */
+void sink_set_inherit(struct sink_set *set, const struct sink_set *old);
 void sink_set_write(struct sink_set *set, const struct line *line);
 void sink_set_free(struct sink_set *set);
 
