@@ -19,9 +19,9 @@
 #define CLI_ROOM (64 << 10) /* output waiting to be read above which listings pause */
 #define CLI_COMMANDS_A_ROUND 16
 #define ACCEPT_PAUSE BT_S(1)
-#define ECHO_ROOM                                                                          \
-  4096 /* output waiting to be read above which log lines wait where they have their bound \
-        */
+
+/* Output waiting to be read above which log lines wait where they have their bound. */
+#define ECHO_ROOM 4096
 
 struct cli
 {
@@ -61,6 +61,13 @@ out_append(struct cli *c, const char *text, size_t len)
 {
   if (c->out_pos && c->out_pos == c->out_len)
     c->out_pos = c->out_len = 0;
+  /* A client that is always a little behind does not make this grow for ever. */
+  if (c->out_len + len > c->out_size && c->out_pos > c->out_size / 2)
+  {
+    memmove(c->out, c->out + c->out_pos, c->out_len - c->out_pos);
+    c->out_len -= c->out_pos;
+    c->out_pos = 0;
+  }
   if (c->out_len + len > c->out_size)
   {
     c->out_size = MAX(2 * c->out_size, c->out_len + len + 4096);
