@@ -70,8 +70,10 @@ pool_free(struct resource *r)
     rfree(p->inside.ring.prev);
 }
 
-static const struct resource_class pool_class = { "Pool", sizeof(struct pool), pool_free };
-static const struct resource_class block_class = { "Block", sizeof(struct block), NULL };
+static const struct resource_class pool_class = { .name = "Pool",
+                                                  .size = sizeof(struct pool),
+                                                  .free = pool_free };
+static const struct resource_class block_class = { .name = "Block", .size = sizeof(struct block) };
 
 static void
 resource_link(pool *p, struct resource *r, const struct resource_class *class)
@@ -138,8 +140,9 @@ linpool_free(struct resource *r)
   }
 }
 
-static const struct resource_class linpool_class = { "Linpool", sizeof(struct linpool), linpool_free,
-                                                     linpool_size };
+static const struct resource_class linpool_class = {
+  .name = "Linpool", .size = sizeof(struct linpool), .free = linpool_free, .memory = linpool_size
+};
 
 size_t
 pool_size(const pool *p)

@@ -84,7 +84,9 @@ slab_memory(const struct resource *r)
   return ((const struct slab *) r)->blocks * BLOCK_SIZE;
 }
 
-static const struct resource_class slab_class = { "Slab", sizeof(struct slab), slab_destroy, slab_memory };
+static const struct resource_class slab_class = {
+  .name = "Slab", .size = sizeof(struct slab), .free = slab_destroy, .memory = slab_memory
+};
 
 struct slab *
 slab_new(pool *p, size_t object_size)

@@ -7,6 +7,7 @@
 
 #include "lib/text.h"
 #include "nest/nest.h"
+#include "nest/routerid.h"
 #include "sysdep/clock.h"
 
 static const struct daemon_info *daemon_info;
@@ -37,24 +38,30 @@ host_name(const struct config *cfg, char *buf, size_t size)
   return buf;
 }
 
+#define BASE_TIME(wall, now) \
+  timeformat_print(&cfg->time_base, (wall), (now), (char[TIMEFORMAT_SIZE]){ 0 }, TIMEFORMAT_SIZE)
+
 void
 cmd_show_status(struct cli *c)
 {
   const struct config *cfg = reconfig_current();
   const struct loop_slices *sl = daemon_info->slices();
+  btime now = clock_wall();
   char host[256];
 
   cli_line(c, 1000, "BIRD " BIRD_VERSION);
-  cli_line(c, 1011, "Router ID is %s", IP_STR(ip_v4(cfg->router_id ? cfg->router_id : iface_router_id())));
+  cli_line(c, 1011, "Router ID is %s", IP_STR(ip_v4(router_id())));
   cli_line(c, 1011, "Hostname is %s", host_name(cfg, host, sizeof(host)));
-  cli_line(c, 1011, "Current server time is %s", WALL_STR(clock_wall()));
-  cli_line(c, 1011, "Last reboot on %s", WALL_STR(daemon_info->booted));
-  cli_line(c, 1011, "Last reconfiguration on %s", WALL_STR(cfg->loaded));
+  cli_line(c, 1011, "Current server time is %s", BASE_TIME(now, now));
+  cli_line(c, 1011, "Last reboot on %s", BASE_TIME(daemon_info->booted, now));
+  cli_line(c, 1011, "Last reconfiguration on %s", BASE_TIME(cfg->loaded, now));
   cli_line(c, 1011, "Peregrine " PACKAGE_VERSION);
   cli_line(c, 1011, "Longest slice of the main loop %s s, %llu over 1 ms", TIME_STR(sl->longest),
            (unsigned long long) sl->overruns);
   if (log_lost())
     cli_line(c, 1011, "Log lines lost: %llu", (unsigned long long) log_lost());
+  if (log_unwritten())
+    cli_line(c, 1011, "Log lines not written: %llu", (unsigned long long) log_unwritten());
   cli_end(c, 13, "%s", reconfig_state());
 }
 
@@ -197,6 +204,16 @@ cmd_proto(struct cli *c, const struct proto_pattern *which, enum proto_action ac
 
   if (cli_privileged(c))
     proto_cmd(c, which ? which : &everything, action, message, debug);
+}
+
+void
+cmd_echo(struct cli *c, uint classes, uint size)
+{
+  if (size < CLI_ECHO_MIN || size > CLI_ECHO_MAX)
+    cli_end(c, 9001, "Invalid log buffer size %u, must be between %u and %u", size, CLI_ECHO_MIN,
+            CLI_ECHO_MAX);
+  else
+    cli_echo(c, classes, size);
 }
 
 void

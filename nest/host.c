@@ -138,7 +138,9 @@ host_free(struct resource *r)
   rt_unlock(t);
 }
 
-static const struct resource_class host_class = { "Recursive next hop", sizeof(struct rt_host), host_free };
+static const struct resource_class host_class = { .name = "Recursive next hop",
+                                                  .size = sizeof(struct rt_host),
+                                                  .free = host_free };
 
 struct rt_host *
 rt_host_new(pool *p, struct rtable *t, ip_addr ip, void (*hook)(struct rt_host *h, void *data), void *data)

@@ -182,8 +182,9 @@ watch_free(struct resource *r)
   list_remove(&((struct iface_watch *) r)->n);
 }
 
-static const struct resource_class watch_class = { "Interface watch", sizeof(struct iface_watch),
-                                                   watch_free };
+static const struct resource_class watch_class = { .name = "Interface watch",
+                                                   .size = sizeof(struct iface_watch),
+                                                   .free = watch_free };
 
 struct iface_watch *
 iface_watch_new(pool *p, void (*hook)(const struct iface *i, void *data), void *data)

@@ -142,7 +142,9 @@ neighbor_free(struct resource *r)
   list_remove(&((struct neighbor *) r)->n);
 }
 
-static const struct resource_class neighbor_class = { "Neighbor", sizeof(struct neighbor), neighbor_free };
+static const struct resource_class neighbor_class = { .name = "Neighbor",
+                                                      .size = sizeof(struct neighbor),
+                                                      .free = neighbor_free };
 
 struct neighbor *
 neighbor_new(pool *p, ip_addr ip, const char *ifname, ip_addr local,

@@ -59,6 +59,7 @@ void cmd_configure_check(struct cli *c, const char *file);
 void cmd_configure_confirm(struct cli *c);
 void cmd_configure_undo(struct cli *c);
 void cmd_configure_status(struct cli *c);
+void cmd_echo(struct cli *c, uint classes, uint size);
 void cmd_down(struct cli *c);
 /* Like `down`, but what protocols put outside stays there for the next run. */
 void cmd_graceful_restart(struct cli *c);

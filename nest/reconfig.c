@@ -171,7 +171,9 @@ wait_free(struct resource *r)
   list_remove(&((struct cli_wait *) r)->n);
 }
 
-static const struct resource_class wait_class = { "Configure", sizeof(struct cli_wait), wait_free };
+static const struct resource_class wait_class = { .name = "Configure",
+                                                  .size = sizeof(struct cli_wait),
+                                                  .free = wait_free };
 
 /* Number a command that has to wait. */
 static u64

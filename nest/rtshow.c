@@ -339,7 +339,9 @@ listing_free(struct resource *r)
     rt_unlock(l->s->tables[i]);
 }
 
-static const struct resource_class listing_class = { "Route listing", sizeof(struct listing), listing_free };
+static const struct resource_class listing_class = { .name = "Route listing",
+                                                     .size = sizeof(struct listing),
+                                                     .free = listing_free };
 
 /* --- Which tables --- */
 

@@ -31,7 +31,9 @@ query_free(struct resource *r)
   list_remove(&((struct bfd_query *) r)->n);
 }
 
-static const struct resource_class query_class = { "BFD query", sizeof(struct bfd_query), query_free };
+static const struct resource_class query_class = { .name = "BFD query",
+                                                   .size = sizeof(struct bfd_query),
+                                                   .free = query_free };
 
 /* Filters */
 

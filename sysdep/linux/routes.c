@@ -649,8 +649,9 @@ nl_routes_free(struct resource *r)
   rfree(nl->pool);
 }
 
-static const struct resource_class nl_routes_class = { "Kernel routes", sizeof(struct nl_routes),
-                                                       nl_routes_free };
+static const struct resource_class nl_routes_class = { .name = "Kernel routes",
+                                                       .size = sizeof(struct nl_routes),
+                                                       .free = nl_routes_free };
 
 struct nl_routes *
 nl_routes_new(pool *p, struct loop *l, bool v6, const struct nl_routes_hooks *hooks, void *data,
