@@ -52,9 +52,9 @@ struct config
   const char *file; /* as given */
   btime loaded;     /* wall-clock */
   struct htable symbols;
-  u32 router_id;                                  /* 0: not given */
-  const struct router_id_pattern *router_id_from; /* nest/routerid.h; NULL: any interface but loopback ones */
-  const char *hostname;                           /* NULL: the system's */
+  u32 router_id;                              /* 0: not given */
+  const struct iface_pattern *router_id_from; /* nest/iface.h; NULL: any interface but loopback ones */
+  const char *hostname;                       /* NULL: the system's */
   struct log_sink *sinks;
   uint sink_count;
   struct cli_socket *cli_sockets; /* nest/sockets.h: control sockets besides that of the command line */

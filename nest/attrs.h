@@ -93,7 +93,8 @@ struct attrs
   u32 refs;
   struct rt_origin *origin; /* counted by the set */
   u8 source, dest;
-  u8 generation; /* how many pipes it went through: a loop of pipes ends by it */
+  bool recursive; /* its next hops come from another route: none can come from it in turn */
+  u8 generation;  /* how many pipes it went through: a loop of pipes ends by it */
   u16 preference;
   ip_addr from; /* the neighbour that said so, or IP_NONE */
   u32 igp_metric;

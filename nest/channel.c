@@ -644,6 +644,7 @@ channel_config_get(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_con
   cf->import = RT_ACCEPT;
   cf->export = RT_REJECT;
   cf->rpki_reload = true;
+  cf->debug = cx->cfg->debug_channels;
   list_add_tail(&pc->channels, &cf->n);
   return cf;
 }

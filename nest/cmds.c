@@ -1,5 +1,4 @@
 /* nest/cmds.c: the daemon's own commands. Layouts: doc/reply_codes. */
-#include <fnmatch.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,15 +15,6 @@ void
 nest_init(const struct daemon_info *info)
 {
   daemon_info = info;
-}
-
-bool
-iface_pattern_match(const struct iface_pattern *item, const char *name)
-{
-  for (; item; item = item->next)
-    if (fnmatch(item->mask, name, 0) == 0)
-      return item->positive;
-  return false;
 }
 
 static const char *

@@ -53,6 +53,8 @@ resolve(struct rt_host *h)
   struct net *n = rt_lookup(h->watch->table, h->ip);
   struct attrs *now = n ? net_best(n)->attrs : NULL, *old = h->attrs;
 
+  if (now && now->recursive) /* or two could hold each other up after what they both came from is gone */
+    now = NULL;
   if (now == old)
     return false;
   h->attrs = now ? attrs_ref(now) : NULL;

@@ -1,4 +1,5 @@
 /* nest/iface.c: see iface.h */
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -160,18 +161,25 @@ iface_ip_ours(ip_addr ip)
   return ip_on_host(ip, false);
 }
 
-u32
-iface_router_id(void)
-{
-  u32 lowest = 0;
-  struct iface *i;
-  struct iface_addr *a;
+/* Patterns */
 
-  LIST_WALK (i, &ifs.ifaces, n)
-    LIST_WALK (a, &i->addrs, n)
-      if (i->present && !i->loopback && ip_is_v4(a->ip) && (!lowest || ip_to_u32(a->ip) < lowest))
-        lowest = ip_to_u32(a->ip);
-  return lowest;
+bool
+iface_pattern_match(const struct iface_pattern *item, const char *name)
+{
+  for (; item; item = item->next)
+    if (!item->mask || fnmatch(item->mask, name, 0) == 0)
+      return item->positive;
+  return false;
+}
+
+bool
+iface_pattern_match_addr(const struct iface_pattern *item, const struct iface *i, ip_addr ip)
+{
+  for (; item; item = item->next)
+    if ((!item->mask || fnmatch(item->mask, i->name, 0) == 0) &&
+        (!item->has_prefix || prefix_contains(&item->prefix, ip)))
+      return item->positive;
+  return false;
 }
 
 /* Watches */

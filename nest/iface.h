@@ -53,8 +53,18 @@ const struct iface_addr *iface_addr_find(const struct iface *i, ip_addr ip);
 bool iface_ip_usable(ip_addr ip);
 bool iface_ip_ours(ip_addr ip);
 
-/* The lowest IPv4 address not on a loopback interface, 0 when there is none. */
-u32 iface_router_id(void);
+/* One part of an interface pattern: the first that fits decides. */
+struct iface_pattern
+{
+  struct iface_pattern *next;
+  const char *mask; /* shell pattern for the name; NULL: any */
+  struct prefix prefix;
+  bool has_prefix, positive;
+};
+/* Does the list name the interface? Prefixes do not count. */
+bool iface_pattern_match(const struct iface_pattern *first, const char *name);
+/* Does it name this address of it? */
+bool iface_pattern_match_addr(const struct iface_pattern *first, const struct iface *i, ip_addr ip);
 
 /* Told of every change, after it; the hook may free its watch. A resource. */
 struct iface_watch;

@@ -7,15 +7,10 @@
 #include "nest/iface.h"
 #include "nest/protocol.h"
 
-/* Interface patterns */
-
-struct iface_pattern
-{
-  struct iface_pattern *next;
-  const char *mask; /* shell glob */
-  bool positive;
-};
-bool iface_pattern_match(const struct iface_pattern *first, const char *name);
+/* Moments (wall clock) as `timeformat protocol` and `timeformat route` want them. */
+#define TIME_BY(which, wall)                                                                              \
+  timeformat_print(&reconfig_current()->time_##which, (wall), clock_wall(), (char[TIMEFORMAT_SIZE]){ 0 }, \
+                   TIMEFORMAT_SIZE)
 
 /* Configuration: parsed by a thread of its own, applied in slices, the one before kept for undo. */
 

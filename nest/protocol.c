@@ -5,6 +5,7 @@
 
 #include "lib/text.h"
 #include "nest/channel.h"
+#include "nest/nest.h"
 #include "sysdep/clock.h"
 
 static struct
@@ -598,8 +599,7 @@ proto_cmd_show(struct cli *c, const struct proto_pattern *which, bool details)
       cli_line(c, 2002, "%-10s %-10s %-10s %-6s %-12s  %s", "Name", "Proto", "Table", "State", "Since",
                "Info");
     cli_line(c, 1002, "%-10s %-10s %-10s %-6s %-12s  %s", p->name, p->class->name, table_column(p),
-             state_name(p->state), SINCE_STR(p->since, clock_wall()),
-             p->class->info ? p->class->info(p) : "");
+             state_name(p->state), TIME_BY(protocol, p->since), p->class->info ? p->class->info(p) : "");
     if (details)
       show_details(p, c);
   }

@@ -1,6 +1,4 @@
 /* nest/routerid.c: see routerid.h */
-#include <fnmatch.h>
-
 #include "nest/iface.h"
 #include "nest/routerid.h"
 #include "sysdep/log.h"
@@ -8,16 +6,9 @@
 static struct
 {
   u32 fixed; /* by the configuration; 0: to be chosen */
-  const struct router_id_pattern *from;
+  const struct iface_pattern *from;
   u32 chosen, before; /* before: by an older configuration */
 } rid;
-
-static bool
-pattern_fits(const struct router_id_pattern *p, const struct iface *i, ip_addr ip)
-{
-  return (!p->mask || fnmatch(p->mask, i->name, 0) == 0) &&
-         (!p->has_prefix || prefix_contains(&p->prefix, ip));
-}
 
 /* 127.0.0.0/8 and 169.254.0.0/16 tell nobody who we are. */
 static bool
@@ -31,10 +22,7 @@ is_admitted(const struct iface *i, const struct iface_addr *a)
 {
   if (!i->present || a->secondary || !is_unique(a->ip))
     return false;
-  for (const struct router_id_pattern *p = rid.from; p; p = p->next)
-    if (pattern_fits(p, i, a->ip))
-      return p->positive;
-  return !rid.from && !i->loopback;
+  return rid.from ? iface_pattern_match_addr(rid.from, i, a->ip) : !i->loopback;
 }
 
 /* The lowest address that is admitted, but @wanted if that is one. */

@@ -9,15 +9,6 @@
 
 #include "conf/conf.h"
 
-/* One part of `router id from`: the first that fits an address decides. */
-struct router_id_pattern
-{
-  struct router_id_pattern *next;
-  const char *mask; /* shell pattern for the interface; NULL: any */
-  struct prefix prefix;
-  bool has_prefix, positive;
-};
-
 /* Follow @cfg, which has to stay until the next call. */
 void router_id_configure(const struct config *cfg);
 

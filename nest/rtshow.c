@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/text.h"
+#include "nest/nest.h"
 #include "nest/rtshow.h"
 #include "sysdep/clock.h"
 
@@ -100,7 +101,7 @@ print_route(struct listing *l, const char *net, const struct route *r, bool prim
   else
     snprintf(info, sizeof(info), "(%u)", a->preference);
   cli_line(l->cli, 1007, "%-20s %s [%s %s%s]%s %s", net, dest_name(a), a->origin->name,
-           SINCE_STR(r->since, clock_wall()), from, primary ? " *" : "", info);
+           TIME_BY(route, r->since), from, primary ? " *" : "", info);
   print_nexthops(l, a);
   if (l->s->all)
     print_attrs(l, a);

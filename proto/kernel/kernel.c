@@ -35,7 +35,7 @@ kernel_flush(struct channel *c)
   nl_routes_flush(((struct kernel_proto *) c->proto)->routes);
 }
 
-/* What a run before left behind is what a scan finds now and nobody wants. */
+/* What was written meanwhile by others is found now. */
 static void
 kernel_feed_end(struct channel *c)
 {

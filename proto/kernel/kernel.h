@@ -17,6 +17,8 @@
 #define KERNEL_SCAN_TIME 60 /* seconds */
 #define KERNEL_METRIC 32
 #define KERNEL_TABLE_MAIN 254
+#define KERNEL_LEFTOVER_TIME BT_S(5) /* for interfaces to be known, neighbours to be found, BFD to come up \
+                                      */
 #define KERNEL_MERGE_LIMIT 16
 
 struct kernel_config
@@ -47,7 +49,8 @@ struct kernel_proto
   bool synced; /* a scan has been through since the start */
   bool scanning, scan_wanted;
   btime scan_began, scan_took;
-  struct timer *periodic, *soon;
+  btime leftovers_until; /* what a run before left behind stays until then, for it may be wanted again */
+  struct timer *periodic, *soon, *leftovers;
   struct htable foreign; /* struct kernel_foreign */
   /* Networks whose route the present scan saw, or that were written since it began; by number. */
   u64 *seen;

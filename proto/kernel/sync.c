@@ -126,7 +126,8 @@ check_ours(struct kernel_proto *p, const struct nl_route *r)
 
   if (!wanted)
   {
-    nl_route_delete(p->routes, r, 0);
+    if (loop_now(p->p.loop) >= p->leftovers_until)
+      nl_route_delete(p->routes, r, 0);
     return;
   }
   if (was_seen(p, n->id))
@@ -268,6 +269,8 @@ hook_scan_end(void *data, u32 table UNUSED)
   if (!p->synced)
   {
     p->synced = true;
+    p->leftovers_until = loop_now(p->p.loop) + KERNEL_LEFTOVER_TIME;
+    timer_set(p->leftovers, p->leftovers_until);
     proto_up(&p->p);
     return;
   }
@@ -376,6 +379,7 @@ kernel_sync_start(struct kernel_proto *p)
   p->scan_began = p->scan_took = 0;
   p->repair = work_new(p->p.pool, p->p.loop, LOOP_REST, repair_slice, p);
   p->soon = timer_new(p->p.pool, p->p.loop, soon_timer, p);
+  p->leftovers = timer_new(p->p.pool, p->p.loop, soon_timer, p);
   p->periodic = timer_new(p->p.pool, p->p.loop, periodic_timer, p);
   timer_set_in(p->periodic, BT_S(kernel_config_of(p)->scan_time));
   iface_watch_new(p->p.pool, iface_hook, p);

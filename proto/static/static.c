@@ -47,6 +47,7 @@ live_attrs(const struct static_live *live)
 
   if (live->host)
   {
+    a.recursive = true;
     a.dest = live->host->attrs ? live->host->attrs->dest : RTD_UNREACHABLE;
     a.igp_metric = live->host->attrs ? live->host->attrs->igp_metric : 0;
     a.nexthop_count = rt_host_nexthops(live->host, hops);
