@@ -101,6 +101,7 @@ struct proto_config
   const struct proto_class *class;
   struct config *config;
   const char *name, *description;
+  const char *vrf; /* as iface_in_vrf() has it */
   bool disabled;
   bool template;
   uint debug;

@@ -19,12 +19,14 @@ same_line(const struct bfd_neighbor_config *a, const struct bfd_neighbor_config 
 
 /* Lines that would ask for the same session twice. */
 void
-bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf_loc *loc UNUSED)
+bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf_loc *loc)
 {
   struct bfd_config *cf = (struct bfd_config *) pc;
   struct bfd_neighbor_config *nb;
   struct htable seen;
 
+  if (pc->vrf)
+    cf_error(cx, loc, "BFD sessions in a VRF are not supported by this build");
   hash_init(&seen, cx->cfg->pool);
   LIST_WALK (nb, &cf->neighbors, n)
   {

@@ -222,6 +222,7 @@ static_start(struct proto *proto)
   struct static_proto *p = (struct static_proto *) proto;
 
   p->channel = SKIP_BACK(struct channel, n, list_first(&proto->channels));
+  p->vrf = proto->cf->vrf ? mb_strdup(proto->pool, proto->cf->vrf) : NULL;
   p->refreshing = false;
   p->live_pool = NULL;
   p->live_count = 0;
