@@ -147,7 +147,7 @@ addr_column(const struct iface *i, bool v6, char *buf, size_t size)
   const struct iface_addr *a = iface_preferred(i, v6, false);
 
   if (!a && v6)
-    a = preferred_addr(i, v6, true);
+    a = iface_preferred(i, v6, true);
   buf[0] = 0;
   if (a)
     snprintf(buf, size, "%s/%u", IP_STR(a->ip), a->prefix.len);

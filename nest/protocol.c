@@ -549,6 +549,16 @@ protos_shutdown(protos_progress *progress)
   work_schedule(all.work);
 }
 
+void
+protos_forecast(const struct config *cfg, struct cli *c)
+{
+  struct proto *p;
+
+  LIST_WALK (p, &all.protos, n)
+    if (p->class->forecast && p->state == PROTO_UP)
+      p->class->forecast(p, cfg, c);
+}
+
 /* Commands */
 
 static bool
