@@ -94,22 +94,10 @@ addr_scope(ip_addr ip)
   return ip.w[0] >> 25 == 0x7e ? RT_SCOPE_SITE : RT_SCOPE_UNIVERSE;
 }
 
-/* The address of a family that others should use for this interface: the first fit one. */
-static const struct iface_addr *
-preferred_addr(const struct iface *i, bool v6, bool link_local)
-{
-  struct iface_addr *a;
-
-  LIST_WALK (a, &i->addrs, n)
-    if (ip_is_v4(a->ip) != v6 && ip_is_link_local(a->ip) == link_local && !a->secondary && !a->tentative)
-      return a;
-  return NULL;
-}
-
 static bool
 is_preferred(const struct iface *i, const struct iface_addr *a)
 {
-  return a == preferred_addr(i, !ip_is_v4(a->ip), ip_is_link_local(a->ip));
+  return a == iface_preferred(i, !ip_is_v4(a->ip), ip_is_link_local(a->ip));
 }
 
 static void
@@ -156,10 +144,10 @@ cmd_show_interfaces(struct cli *c)
 static void
 addr_column(const struct iface *i, bool v6, char *buf, size_t size)
 {
-  const struct iface_addr *a = preferred_addr(i, v6, false);
+  const struct iface_addr *a = iface_preferred(i, v6, false);
 
   if (!a && v6)
-    a = preferred_addr(i, v6, true);
+    a = iface_preferred(i, v6, true);
   buf[0] = 0;
   if (a)
     snprintf(buf, size, "%s/%u", IP_STR(a->ip), a->prefix.len);

@@ -18,6 +18,7 @@ static struct
   pool *pool;
   struct list ifaces;
   struct list watches;
+  const struct iface_preference *preferences;
 } ifs;
 
 void
@@ -94,6 +95,8 @@ same_family(ip_addr a, ip_addr b)
   return ip_is_v4(a) == ip_is_v4(b);
 }
 
+static bool is_configured_preferred(const struct iface *i, ip_addr ip);
+
 /* Does @remote live in the network of @a? */
 static bool
 addr_reaches(const struct iface_addr *a, ip_addr remote)
@@ -128,10 +131,43 @@ iface_local_for(const struct iface *i, ip_addr remote, bool any)
       continue;
     if (addr_reaches(a, remote))
       best = addr_better(best, a);
-    else if (!fallback || (fallback->deprecated && !a->deprecated))
+    else if (!fallback || (fallback->deprecated && !a->deprecated) || is_configured_preferred(i, a->ip))
       fallback = a;
   }
   return best || !any ? best : fallback;
+}
+
+void
+iface_prefer(const struct iface_preference *first)
+{
+  ifs.preferences = first;
+}
+
+static bool
+is_configured_preferred(const struct iface *i, ip_addr ip)
+{
+  for (const struct iface_preference *p = ifs.preferences; p; p = p->next)
+    if (ip_equal(p->ip, ip) && iface_pattern_match(p->ifaces, i->name))
+      return true;
+  return false;
+}
+
+const struct iface_addr *
+iface_preferred(const struct iface *i, bool v6, bool link_local)
+{
+  const struct iface_addr *first = NULL;
+  struct iface_addr *a;
+
+  LIST_WALK (a, &i->addrs, n)
+  {
+    if (ip_is_v4(a->ip) == v6 || ip_is_link_local(a->ip) != link_local || a->tentative)
+      continue;
+    if (is_configured_preferred(i, a->ip))
+      return a;
+    if (!first && !a->secondary)
+      first = a;
+  }
+  return first;
 }
 
 static bool
@@ -159,6 +195,20 @@ bool
 iface_ip_ours(ip_addr ip)
 {
   return ip_on_host(ip, false);
+}
+
+/* VRFs */
+
+bool
+iface_in_vrf(const struct iface *i, const char *vrf)
+{
+  const struct iface *above = i->vrf_table ? i : i->master ? iface_find_index(i->master) : NULL;
+
+  if (!vrf)
+    return true;
+  if (above && !above->vrf_table) /* a bridge or bond, which may be in a VRF in its turn */
+    return iface_in_vrf(above, vrf);
+  return above ? strcmp(above->name, vrf) == 0 : !*vrf;
 }
 
 /* Patterns */
@@ -260,6 +310,7 @@ link_set(struct iface *i, const struct nl_link *l)
 {
   i->present = true;
   i->index = l->index;
+  i->vrf_table = l->vrf_table;
   i->up = l->up;
   i->link = l->carrier;
   i->mtu = l->mtu;

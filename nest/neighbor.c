@@ -33,7 +33,7 @@ resolve_named(struct neighbor *nb)
   const struct iface *i = iface_find(nb->ifname);
   const struct iface_addr *a;
 
-  if (!i || !i->present)
+  if (!i || !i->present || !iface_in_vrf(i, nb->vrf))
   {
     nb->waits_for = "interface to appear";
     return;
@@ -77,7 +77,8 @@ resolve_by_network(struct neighbor *nb)
   nb->waits_for = "connected network";
   LIST_WALK (i, iface_list(), n)
   {
-    const struct iface_addr *a = i->present ? iface_local_for(i, nb->ip, false) : NULL;
+    const struct iface_addr *a =
+        i->present && iface_in_vrf(i, nb->vrf) ? iface_local_for(i, nb->ip, false) : NULL;
 
     if (!a || !closer(i, a, nb->iface, best))
       continue;
@@ -161,6 +162,13 @@ neighbor_new(pool *p, ip_addr ip, const char *ifname, ip_addr local,
   resolve(nb);
   list_add_tail(&nbs.settled, &nb->n);
   return nb;
+}
+
+void
+neighbor_set_vrf(struct neighbor *nb, const char *vrf)
+{
+  nb->vrf = vrf;
+  resolve(nb);
 }
 
 void

@@ -343,6 +343,12 @@ channels_fit(const struct proto *p, const struct proto_config *cf)
   return have == want;
 }
 
+static bool
+same_vrf(const char *a, const char *b)
+{
+  return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 /* False: the instance has to be restarted. */
 static bool
 reconfigure(struct proto *p, struct proto_config *cf)
@@ -350,7 +356,7 @@ reconfigure(struct proto *p, struct proto_config *cf)
   struct channel *c;
   bool fits = true;
 
-  if (p->state >= PROTO_FLUSH || !channels_fit(p, cf))
+  if (p->state >= PROTO_FLUSH || !channels_fit(p, cf) || !same_vrf(p->cf->vrf, cf->vrf))
     return false;
 
   /* Channels first: what the class announces for the new config is to be judged by it. */
@@ -543,6 +549,16 @@ protos_shutdown(protos_progress *progress)
   work_schedule(all.work);
 }
 
+void
+protos_forecast(const struct config *cfg, struct cli *c)
+{
+  struct proto *p;
+
+  LIST_WALK (p, &all.protos, n)
+    if (p->class->forecast && p->state == PROTO_UP)
+      p->class->forecast(p, cfg, c);
+}
+
 /* Commands */
 
 static bool
@@ -564,6 +580,8 @@ show_details(const struct proto *p, struct cli *c)
     cli_line(c, 1006, "  Description:    %s", p->cf->description);
   if (p->message[0])
     cli_line(c, 1006, "  Message:        %s", p->message);
+  if (p->cf->vrf)
+    cli_line(c, 1006, "  VRF:            %s", p->cf->vrf[0] ? p->cf->vrf : "default");
   if (p->cf->router_id)
     cli_line(c, 1006, "  Router ID:      %s", IP_STR(ip_v4(p->cf->router_id)));
   if (p->class->show && p->state == PROTO_UP)

@@ -12,6 +12,8 @@
 #include "nest/cli.h"
 
 struct attrs;
+struct bfd_options;
+struct bfd_request;
 struct channel;
 struct net;
 struct route;
@@ -87,6 +89,10 @@ struct proto_class
 
   /* p->debug has changed while it runs. May be NULL. */
   void (*debug_changed)(struct proto *p);
+  /* For `configure check`: lines (code 1020) about what @cfg would do to what runs now. May be NULL. */
+  void (*forecast)(const struct proto *p, const struct config *cfg, struct cli *c);
+  /* Would an instance of @cf ask for the session of @r, and with which options? NULL: no. May be NULL. */
+  const struct bfd_options *(*wants_bfd)(const struct proto_config *cf, const struct bfd_request *r);
   /* The Info column, and more lines (code 1006) for `show protocols all`. May be NULL. */
   const char *(*info)(const struct proto *p);
   void (*show)(const struct proto *p, struct cli *c);
@@ -101,6 +107,7 @@ struct proto_config
   const struct proto_class *class;
   struct config *config;
   const char *name, *description;
+  const char *vrf; /* as iface_in_vrf() has it */
   bool disabled;
   bool template;
   uint debug;
@@ -176,6 +183,9 @@ bool protos_leaving_routes(void);
 
 /* Take everything down in an orderly way, then call @progress. */
 void protos_shutdown(protos_progress *progress);
+
+/* Say what @cfg would do to the instances there are. */
+void protos_forecast(const struct config *cfg, struct cli *c);
 
 struct proto *proto_find(const char *name); /* NULL: there is none */
 const struct list *proto_list(void);        /* struct proto, in the order of the configuration */

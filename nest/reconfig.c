@@ -233,9 +233,12 @@ parse_done(struct msg *m, void *data UNUSED)
     parse_failed(c, job);
   else if (job->check)
   {
-    config_free(job->cfg);
     if (c)
+    {
+      protos_forecast(job->cfg, c);
       cli_end(c, 20, "Configuration OK");
+    }
+    config_free(job->cfg);
   }
   else if (rc.stopping)
   {

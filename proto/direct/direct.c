@@ -26,9 +26,7 @@ struct direct_net
 static bool
 iface_fit(const struct direct_config *cf, const struct iface *i)
 {
-  if (!i->present || !i->up || (cf->check_link && !i->link))
-    return false;
-  return true;
+  return i->present && i->up && (i->link || !cf->check_link) && iface_in_vrf(i, cf->c.vrf);
 }
 
 /* Not what has no meaning beyond this host or link, and not before duplicate address detection is through. */

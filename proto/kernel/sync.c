@@ -86,6 +86,8 @@ kernel_write(struct kernel_proto *p, const struct net *n, const struct net_addr 
   if (a && find_foreign(p, &na->prefix))
   {
     p->left_to_others++;
+    if (p->synced)
+      kernel_scan_soon(p); /* it may stand behind ours, which then is to be replaced all the same */
     log_rl(&p->trouble, L_WARN,
            "%s: The kernel's table %u has a route of another program for %s with metric %u, "
            "ours has to wait",
@@ -144,7 +146,7 @@ static bool
 may_learn(const struct kernel_proto *p, const struct nl_route *r)
 {
   return kernel_config_of(p)->learn && r->protocol != NL_PROTO_KERNEL && r->protocol != NL_PROTO_REDIRECT &&
-         !r->src.len && !r->tos;
+         r->protocol != NL_PROTO_BIRD && !r->src.len && !r->tos;
 }
 
 static void

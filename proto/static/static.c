@@ -222,6 +222,7 @@ static_start(struct proto *proto)
   struct static_proto *p = (struct static_proto *) proto;
 
   p->channel = SKIP_BACK(struct channel, n, list_first(&proto->channels));
+  p->vrf = proto->cf->vrf ? mb_strdup(proto->pool, proto->cf->vrf) : NULL;
   p->refreshing = false;
   p->live_pool = NULL;
   p->live_count = 0;
@@ -279,6 +280,23 @@ static_reconfigure(struct proto *proto, struct proto_config *pc)
   return true;
 }
 
+static const struct bfd_options *
+static_wants_bfd(const struct proto_config *pc, const struct bfd_request *r)
+{
+  static const struct bfd_options none;
+  const struct static_config *cf = (const struct static_config *) pc;
+
+  for (uint i = 0; i < cf->target_count; i++)
+    for (uint k = 0; k < cf->targets[i]->hop_count; k++)
+    {
+      const struct static_hop_config *hop = &cf->targets[i]->hops[k];
+
+      if (hop->bfd && ip_equal(hop->via, r->remote) && strcmp(hop->ifname, r->nb->ifname) == 0)
+        return &none;
+    }
+  return NULL;
+}
+
 const struct proto_class proto_static = {
   .name = "Static",
   .prefix = "static",
@@ -293,4 +311,5 @@ const struct proto_class proto_static = {
   .stop = static_stop,
   .reconfigure = static_reconfigure,
   .reload = static_reload,
+  .wants_bfd = static_wants_bfd,
 };
