@@ -447,6 +447,7 @@ rt_update(struct rtable *t, struct channel *sender, const struct net_addr *a, co
 {
   struct net *n = rt_net(t, a);
 
+  ASSERT(a->type == t->type); /* else nobody would ever find it again */
   if (!n && !u->attrs)
     return RT_UNKNOWN;
   if (!n)
