@@ -303,6 +303,8 @@ export_net(struct channel *c, struct net *n, bool again)
 {
   const struct proto_class *class = c->proto->class;
 
+  if (c->state != CHANNEL_UP) /* what was told just before ended it */
+    return;
   if (class->rt_sync)
     class->rt_sync(c, n);
   else
@@ -346,13 +348,19 @@ visit_flush(struct gnode *g, void *data)
   rt_prune_net(c->table, n, c, -1);
 }
 
-/* Walk until the slice is used up; true: the walk is complete. */
+/* Walk until the slice is used up; true: the walk is complete. One that ends the channel is broken off. */
 static bool
 walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
 {
+  enum channel_state state = c->state;
+
   for (uint i = 0;; i++)
   {
-    if (!growhash_walk(&c->table->nets, &c->feed_pos, visit, c))
+    bool more = growhash_walk(&c->table->nets, &c->feed_pos, visit, c);
+
+    if (c->state != state)
+      return false;
+    if (!more)
       return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
       return false;
@@ -391,6 +399,8 @@ read_news(struct channel *c, btime end)
     if (!n)
       return false;
     export_net(c, n, false);
+    if (c->state != CHANNEL_UP)
+      return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
       return true;
   }
@@ -428,7 +438,7 @@ channel_slice(struct work *w UNUSED, void *data)
     return channel_flush(c, end);
   if (c->reader.table)
     more = read_news(c, end);
-  if (c->pruning || c->feeding)
+  if (c->state == CHANNEL_UP && (c->pruning || c->feeding))
   {
     if (walk(c, c->pruning ? visit_prune : visit_feed, loop_now_fresh(c->proto->loop) + SLICE / 2))
       walk_done(c);
