@@ -472,10 +472,15 @@ reader_wake(struct rt_reader *r, bool urgent)
 
 /* --- Refreshes --- */
 
+/* What the refresh before has not removed yet is left to the end of this one. */
 void
 channel_refresh_begin(struct channel *c)
 {
   c->round++;
+  if (c->state != CHANNEL_UP || !c->pruning)
+    return;
+  c->pruning = false;
+  c->feed_pos = 0;
 }
 
 void
