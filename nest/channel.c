@@ -370,6 +370,7 @@ walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
 static void
 flushed(struct channel *c)
 {
+  rt_reader_remove(&c->reader);
   rfree(c->pool);
   c->pool = NULL;
   c->sent = NULL;
@@ -379,10 +380,24 @@ flushed(struct channel *c)
   proto_channel_down(c->proto);
 }
 
+/* Let networks go that wait for this reader only: too many, perhaps, to go all at once with it. */
+static bool
+forget_news(struct channel *c, btime end)
+{
+  for (uint i = 0; c->reader.table && rt_reader_next(&c->reader); i++)
+    if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
+      return false;
+  return true;
+}
+
+/* The reader stays where it is during the walk: no network of which the protocol was told goes before. */
 static bool
 channel_flush(struct channel *c, btime end)
 {
-  if ((c->imported || c->filtered || c->exported) && !walk(c, visit_flush, end))
+  if (c->pruning && (c->imported || c->filtered || c->exported) && !walk(c, visit_flush, end))
+    return true;
+  c->pruning = false;
+  if (!forget_news(c, end))
     return true;
   flushed(c);
   return false;
@@ -553,7 +568,8 @@ channel_stop(struct channel *c)
   if (c->state != CHANNEL_UP)
     return;
   c->state = CHANNEL_FLUSHING;
-  rt_reader_remove(&c->reader);
+  c->feeding = c->refeeding = false;
+  c->pruning = true;
   c->feed_pos = 0;
   work_schedule(c->work);
 }
