@@ -12,16 +12,19 @@
 #include "nest/neighbor.h"
 #include "nest/nest.h"
 
+#define FIXTURE_CONFIGS 8
+
 struct fixture
 {
   pool *pool;
   struct loop *loop;
   struct work *idle;
   jmp_buf back;
-  uint turns;        /* 0: until nothing is left to do */
-  u64 slices;        /* that the loop had run when the idle work was called last */
-  struct cf_ctx cx;  /* of the configuration being made */
-  struct config *in; /* in force */
+  uint turns;                           /* 0: until nothing is left to do */
+  u64 slices;                           /* that the loop had run when the idle work was called last */
+  struct cf_ctx cx;                     /* of the configuration being made */
+  struct config *made[FIXTURE_CONFIGS]; /* and not freed yet */
+  uint made_count;
 };
 
 /* --- The loop --- */
@@ -55,7 +58,7 @@ static inline void
 run_turns(struct fixture *f, uint turns)
 {
   f->turns = turns;
-  f->slices = 0;
+  f->slices = UINT64_MAX - 1; /* its first call finds others */
   work_schedule(f->idle);
   if (!setjmp(f->back))
     loop_run(f->loop);
@@ -81,6 +84,8 @@ fixture_config_begin(struct fixture *f)
   list_init(&cfg->protos);
   list_init(&cfg->tables);
   f->cx = (struct cf_ctx){ .cfg = cfg, .lp = cfg->lp, .file = "test" };
+  assert_true(f->made_count < FIXTURE_CONFIGS);
+  f->made[f->made_count++] = cfg;
   return cfg;
 }
 
@@ -138,13 +143,15 @@ fixture_apply(struct fixture *f, bool soft)
   protos_apply(f->cx.cfg, soft, fixture_progress);
 }
 
+/* Run to the end of it; nothing needs those before any more. */
 static inline void
 fixture_applied(struct fixture *f)
 {
   settle(f);
-  if (f->in && f->in != f->cx.cfg)
-    config_free(f->in);
-  f->in = f->cx.cfg;
+  for (uint i = 0; i + 1 < f->made_count; i++)
+    config_free(f->made[i]);
+  f->made[0] = f->cx.cfg;
+  f->made_count = 1;
 }
 
 /* --- Beginning and end --- */
@@ -172,8 +179,8 @@ fixture_end(struct fixture *f)
   assert_int_equal(attrs_size().sets, 0);
   assert_int_equal(attrs_size().bytes, 0);
   rfree(f->pool);
-  if (f->in)
-    config_free(f->in);
+  while (f->made_count)
+    config_free(f->made[--f->made_count]);
 }
 
 /* --- Small things --- */
