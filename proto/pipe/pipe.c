@@ -88,7 +88,8 @@ pipe_sync(struct channel *c, struct net *n)
       channel_update_from(to, &a, r->attrs->origin, r->path_id,
                           passed_on((struct pipe_proto *) c->proto, r->attrs), n->urgent);
   }
-  while ((copy = rt_net(to->table, &a)) && (stale = stale_copy(c, n, to, copy)))
+  /* Unless a limit has ended it: then the flush removes them. */
+  while (to->state == CHANNEL_UP && (copy = rt_net(to->table, &a)) && (stale = stale_copy(c, n, to, copy)))
     channel_update_from(to, &a, stale->attrs->origin, stale->path_id, NULL, n->urgent);
 }
 
