@@ -147,14 +147,21 @@ pipe_config_init(struct proto_config *cf, struct cf_ctx *cx UNUSED)
   channel_init(&pc->secondary, "peer");
 }
 
-/* Both channels are part of the config and join its list at the end of the block. */
+/*
+ * Both channels are part of the config and join its list at the end of the block. What that moved to the
+ * other channel (below) is put back, to be moved again.
+ */
 static void
-pipe_config_copy(struct proto_config *cf, const struct proto_config *from UNUSED, struct cf_ctx *cx UNUSED)
+pipe_config_copy(struct proto_config *cf, const struct proto_config *from, struct cf_ctx *cx UNUSED)
 {
   struct pipe_config *pc = (struct pipe_config *) cf;
 
   list_init(&cf->channels);
   pc->primary.n = pc->secondary.n = (struct node){ 0 };
+  if (from->template)
+    return;
+  pc->primary.import = pc->secondary.export;
+  pc->primary.limits[LIMIT_EXPORT] = pc->secondary.limits[LIMIT_IMPORT];
 }
 
 /*
