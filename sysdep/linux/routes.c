@@ -686,3 +686,10 @@ nl_routes_counters(const struct nl_routes *nl)
 {
   return &nl->counters;
 }
+
+/* All that was flushed has been carried out. */
+uint
+nl_routes_pending(const struct nl_routes *nl)
+{
+  return nl->open ? nl->open->count : 0;
+}

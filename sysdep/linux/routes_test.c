@@ -153,7 +153,8 @@ on_refused(void *data, u64 cookie, const struct prefix *dst, bool removing, int 
     f->on_refusal(f);
 }
 
-static const struct nl_routes_hooks hooks = { on_scan_begin, on_scan_end, on_route, on_overrun, on_refused };
+static const struct nl_routes_hooks hooks = { on_scan_begin, on_scan_end, on_route,
+                                              on_overrun,    on_refused,  NULL };
 
 /* --- Running --- */
 
