@@ -638,6 +638,21 @@ sockets_open(struct sockets *s, bool v6, uint rx_buffer)
   return true;
 }
 
+/*
+ * The kernel makes the parts of a dump as large as the largest read before. Without one the first part can be
+ * too small for a route with many next hops, and then the dump ends there, with no error. So read an answer.
+ */
+static void
+read_once(struct nl_routes *nl, int fd)
+{
+  struct nlmsghdr noop = { .nlmsg_len = sizeof(noop),
+                           .nlmsg_type = NLMSG_NOOP,
+                           .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK };
+
+  if (send(fd, &noop, sizeof(noop), 0) >= 0)
+    (void) !recv(fd, nl->buf, sizeof(nl->buf), 0);
+}
+
 static void
 nl_routes_free(struct resource *r)
 {
@@ -675,6 +690,7 @@ nl_routes_new(pool *p, struct loop *l, bool v6, const struct nl_routes_hooks *ho
   nl->pause = AGAIN_DELAY;
   list_init(&nl->batches);
   nl->events = fd_watch_new(inside, l, s.event, FD_READ, LOOP_REST, events_receive, nl);
+  read_once(nl, s.event);
   nl->begin = timer_new(inside, l, scan_begin, nl);
   nl->resend = timer_new(inside, l, flush_again, nl);
   nl->late = work_new(inside, l, LOOP_REST, flush_late, nl);
