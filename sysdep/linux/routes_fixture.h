@@ -5,7 +5,7 @@
  * iproute2.
  *
  * The loop has a thread of its own, which is parked in a timer whenever the test does something: the test
- * then plays the loop's part.. Include it after cmocka.h.
+ * then plays the loop's part. The thread that writes is not parked. Include it after cmocka.h.
  */
 #ifndef PEREGRINE_LINUX_ROUTES_FIXTURE_H
 #define PEREGRINE_LINUX_ROUTES_FIXTURE_H
@@ -28,13 +28,13 @@ struct fixture
 {
   pool *pool;
   struct loop *loop;
-  struct timer *limit, *park, *probe;
+  struct timer *limit, *park;
   struct thread *thread;
   sem_t parked, go;
   struct nl_routes *nl;
   bool late, scan_only; /* the latter: events are not noted */
 
-  uint begins, ends, overruns, refusals;
+  uint begins, ends, overruns, refusals, progresses;
   u32 scanned; /* the table of the last scan that ended */
   struct nl_route routes[64];
   struct nl_nexthop hops[64][8];
@@ -53,6 +53,7 @@ struct fixture
   bool (*done)(struct fixture *f); /* what the loop runs for */
   void (*on_route)(struct fixture *f);
   void (*on_refusal)(struct fixture *f);
+  void (*on_progress)(struct fixture *f);
 };
 
 static bool no_namespace;
@@ -60,19 +61,38 @@ static bool no_namespace;
   if (no_namespace)     \
   skip()
 
-/* How often sending fails from now on, and how. */
-static uint sends_fail;
-static int sends_error;
+/* What becomes of the thread's sending: how often it fails from now on, and how; or it waits. */
+static atomic_uint sends_fail;
+static atomic_int sends_error;
+static atomic_bool sends_held;
+static sem_t send_entered, send_go;
+
+static inline void
+sem_take(sem_t *s)
+{
+  while (sem_wait(s) < 0)
+    ;
+}
 
 /* In place of libc's. */
 ssize_t
 sendmsg(int fd, const struct msghdr *mh, int flags)
 {
+  sem_post(&send_entered);
+  if (sends_held)
+    sem_take(&send_go);
   if (!sends_fail)
     return syscall(SYS_sendmsg, fd, mh, flags);
   sends_fail--;
   errno = sends_error;
   return -1;
+}
+
+static inline void
+release_sends(void)
+{
+  sends_held = false;
+  sem_post(&send_go);
 }
 
 /* --- Hooks --- */
@@ -148,10 +168,22 @@ on_refused(void *data, u64 cookie, const struct prefix *dst, bool removing, int 
   snprintf(f->refused.text, sizeof(f->refused.text), "%s", text ? text : "");
   if (f->on_refusal)
     f->on_refusal(f);
+  check_done(f);
+}
+
+static inline void
+on_progress(void *data)
+{
+  struct fixture *f = data;
+
+  f->progresses++;
+  if (f->on_progress)
+    f->on_progress(f);
+  check_done(f);
 }
 
 static const struct nl_routes_hooks hooks = { on_scan_begin, on_scan_end, on_route,
-                                              on_overrun,    on_refused,  NULL };
+                                              on_overrun,    on_refused,  on_progress };
 
 /* --- Running --- */
 
@@ -162,19 +194,7 @@ on_park(struct timer *t UNUSED, void *data)
 
   f->done = NULL;
   sem_post(&f->parked);
-  while (sem_wait(&f->go) < 0)
-    ;
-}
-
-/* For what no hook tells. */
-static inline void
-on_probe(struct timer *t, void *data)
-{
-  struct fixture *f = data;
-
-  if (f->done)
-    timer_set_in(t, BT_MS(1));
-  check_done(f);
+  sem_take(&f->go);
 }
 
 static inline void
@@ -187,21 +207,29 @@ on_limit(struct timer *t UNUSED, void *data)
 }
 
 static inline void
-park_wait(struct fixture *f)
-{
-  while (sem_wait(&f->parked) < 0)
-    ;
-}
-
-static inline void
 run_until(struct fixture *f, bool (*done)(struct fixture *f))
 {
   f->done = done;
   timer_set(f->limit, clock_now() + LIMIT);
   sem_post(&f->go);
-  park_wait(f);
+  sem_take(&f->parked);
   timer_stop(f->limit);
   assert_false(f->late);
+}
+
+static inline bool
+nothing_pending(struct fixture *f)
+{
+  return !f->nl || !nl_routes_pending(f->nl);
+}
+
+/* All changes are carried out after this. */
+static inline void
+settle(struct fixture *f)
+{
+  nl_routes_flush(f->nl);
+  if (!nothing_pending(f))
+    run_until(f, nothing_pending);
 }
 
 static inline bool
@@ -283,15 +311,16 @@ setup_family(void **ctx, bool v6)
     return 0;
   sem_init(&f->parked, 0, 0);
   sem_init(&f->go, 0, 0);
+  sem_init(&send_entered, 0, 0);
+  sem_init(&send_go, 0, 0);
   f->pool = pool_new(NULL, "Test");
   f->loop = loop_new(f->pool, "test");
   f->limit = timer_new(f->pool, f->loop, on_limit, f);
   f->park = timer_new(f->pool, f->loop, on_park, f);
-  f->probe = timer_new(f->pool, f->loop, on_probe, f);
   timer_set(f->park, 0);
   f->nl = nl_routes_new(f->pool, f->loop, v6, &hooks, f, 0);
   f->thread = thread_start(f->pool, f->loop);
-  park_wait(f);
+  sem_take(&f->parked);
   return f->nl ? 0 : -1;
 }
 
@@ -318,6 +347,7 @@ teardown(void **ctx)
     sem_post(&f->go);
     thread_join(f->thread);
     sends_fail = 0;
+    release_sends();
     if (system("for t in 1000 1001; do ip route flush table $t; ip -6 route flush table $t; done 2>&-") < 0)
       return -1;
   }

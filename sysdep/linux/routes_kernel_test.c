@@ -37,7 +37,7 @@ v4_routes_vanish_with_their_link_and_no_event(void **ctx)
   struct nl_route r = route_of_kind(false, 3);
 
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   f->count = 0;
   ip("link set v1 down");
@@ -62,7 +62,7 @@ v4_routes_of_the_main_table_vanish_with_their_source(void **ctx)
   uint before = scan(f, 254);
 
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, 254), before + 1);
   ip("addr del 10.0.1.99/32 dev v0");
   assert_int_equal(scan(f, 254), before);
@@ -76,7 +76,7 @@ v6_routes_vanish_with_their_link_and_an_event(void **ctx)
   struct nl_route r = route_of_kind(true, 3);
 
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   ip("link set v1 down");
   run_until(f, own_route_came);
   ip("link set v1 up");
@@ -93,11 +93,11 @@ v6_metric_0_is_1024(void **ctx)
   r.metric = 0;
   nl_route_set(f->nl, &r, 0);
   nl_route_set(f->nl, &other, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 2);
   assert_int_equal(f->routes[1].metric, NL_METRIC_V6_DEFAULT);
   nl_route_delete(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   assert_same_route(f->routes, &other);
 }
@@ -115,12 +115,12 @@ v4_delete_of_metric_0_takes_the_lowest_of_the_protocol(void **ctx)
   r.metric = 0;
   for (uint left = 4; left > 1; left--)
   {
-    nl_routes_flush(f->nl);
+    settle(f);
     assert_int_equal(scan(f, TABLE), left);
     nl_route_delete(f->nl, &r, 0);
   }
   nl_route_delete(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   assert_int_equal(f->routes[0].protocol, NL_PROTO_STATIC);
 }
@@ -133,14 +133,14 @@ a_foreign_v6_route_joins_ours_and_goes_with_it(void **ctx)
   struct nl_route r = route_of_kind(true, 0);
 
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   ip("-6 route append 2001:db8:f::/48 via 2001:db8:1::7 metric 32 table 1000 proto static");
   assert_int_equal(wait_event(f, NL_ROUTE_NEW)->nexthop_count, 2);
   assert_int_equal(scan(f, TABLE), 1);
   assert_int_equal(f->routes[0].nexthop_count, 2);
   assert_int_equal(f->routes[0].protocol, NL_PROTO_BIRD);
   nl_route_delete(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 0);
 }
 
@@ -152,15 +152,15 @@ a_foreign_v6_route_without_gateway_stands_beside_ours(void **ctx)
   struct nl_route r = route_of_kind(true, 0), blackhole = route_of_kind(true, 4);
 
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   ip("-6 route append blackhole 2001:db8:f::/48 metric 32 table 1000 proto static");
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 2);
   assert_same_route(&f->routes[0], &r);
   assert_int_equal(f->routes[1].protocol, NL_PROTO_STATIC);
   nl_route_set(f->nl, &blackhole, 0); /* takes the place of the foreign one */
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 2);
   assert_same_route(&f->routes[0], &r);
   assert_same_route(&f->routes[1], &blackhole);
@@ -174,7 +174,7 @@ a_v6_next_hop_that_goes_is_reported_alone(void **ctx)
   struct nl_route r = route_of_kind(true, 1);
 
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   ip("-6 route del 2001:db8:f::/48 via 2001:db8::2 metric 32 table 1000");
 
   const struct nl_route *gone = wait_event(f, NL_ROUTE_GONE);
@@ -193,14 +193,14 @@ of_several_v4_routes_with_one_key_the_first_is_replaced(void **ctx)
   struct nl_route r = route_of_kind(false, 0), after = route_of_kind(false, 3);
 
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   ip("route append 192.0.2.0/24 via 10.0.0.9 metric 32 table 1000 proto static");
   nl_route_set(f->nl, &after, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 2);
   assert_same_route(&f->routes[0], &after);
   nl_route_delete(f->nl, &after, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   assert_int_equal(f->routes[0].protocol, NL_PROTO_STATIC);
 }
@@ -215,7 +215,7 @@ routes_by_next_hop_object_are_set_and_read(void **ctx)
   ip("nexthop add id 77 via 10.0.0.2 dev v0");
   r.nhid = 77;
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(f->refusals, 0);
   assert_int_equal(scan(f, TABLE), 1);
   assert_int_equal(f->routes[0].nhid, 77);
@@ -236,7 +236,7 @@ routes_without_a_form_here_keep_their_key(void **ctx)
   assert_int_equal(scan(f, TABLE), 1);
   assert_int_equal(f->routes[0].type, NL_ROUTE_OTHER);
   nl_route_delete(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 0);
 }
 
@@ -251,13 +251,13 @@ v6_multipath_without_gateway_or_with_equal_ones_is_refused(void **ctx)
 
   r.nexthops = hops;
   nl_route_set(f->nl, &r, 5);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(f->refusals, 1);
   assert_int_equal(f->refused.error, EINVAL);
   hops[0].via = hops[1].via = addr("2001:db8::2");
   hops[1].ifindex = hops[0].ifindex;
   nl_route_set(f->nl, &r, 6);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(f->refusals, 2);
   assert_int_equal(f->refused.error, EEXIST);
   assert_int_equal(scan(f, TABLE), 0);

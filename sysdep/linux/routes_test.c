@@ -20,12 +20,12 @@ every_kind_replaces_every_other(struct fixture *f, bool v6)
 
       nl_route_set(f->nl, &before, i);
       nl_route_set(f->nl, &after, j);
-      nl_routes_flush(f->nl);
+      settle(f);
       assert_int_equal(f->refusals, 0);
       assert_int_equal(scan(f, TABLE), 1);
       assert_same_route(f->routes, &after);
       nl_route_delete(f->nl, &after, 0);
-      nl_routes_flush(f->nl);
+      settle(f);
       assert_int_equal(scan(f, TABLE), 0);
     }
   assert_int_equal(nl_routes_counters(f->nl)->absent, 0);
@@ -62,11 +62,11 @@ all_fields_of_a_route_come_back(void **ctx)
   r.metrics[NL_METRIC_MTU] = 1400;
   r.metrics[NL_METRIC_QUICKACK] = 1;
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, r.table), 1);
   assert_same_route(f->routes, &r);
   nl_route_delete(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, r.table), 0);
 }
 
@@ -79,11 +79,11 @@ default_routes_are_routes_too(struct fixture *f, const char *dst, const char *gw
   r.nexthops = &hop;
   r.nexthop_count = 1;
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   assert_same_route(f->routes, &r);
   nl_route_delete(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 0);
 }
 
@@ -115,7 +115,7 @@ v4_routes_take_v6_next_hops(void **ctx)
   for (r.nexthop_count = 1; r.nexthop_count <= 3; r.nexthop_count += 2)
   {
     nl_route_set(f->nl, &r, 0);
-    nl_routes_flush(f->nl);
+    settle(f);
     assert_int_equal(scan(f, TABLE), 1);
     assert_same_route(f->routes, &r);
   }
@@ -131,12 +131,12 @@ source_specific_routes_have_keys_of_their_own(void **ctx)
   r.src = (struct prefix){ addr("2001:db8:a::"), 48 };
   nl_route_set(f->nl, &r, 1);
   nl_route_set(f->nl, &other, 2);
-  nl_routes_flush(f->nl);
+  settle(f);
   if (f->refusals) /* a kernel without them */
     skip();
   assert_int_equal(scan(f, TABLE), 2);
   nl_route_delete(f->nl, &other, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   assert_same_route(f->routes, &r);
 }
@@ -149,7 +149,7 @@ a_set_takes_the_place_of_a_foreign_route(struct fixture *f, const char *family, 
   ip("%s route add %s via %s metric 32 table 1000 proto static", family, PREFIX_STR(&r.dst),
      v6 ? "2001:db8::9" : "10.0.0.9");
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   assert_same_route(f->routes, &r);
 }
@@ -178,7 +178,7 @@ a_delete_spares_the_routes_of_others(struct fixture *f, const char *family, bool
   nl_route_delete(f->nl, &r, 0);
   r.metric++;
   nl_route_delete(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   assert_int_equal(f->refusals, 0);
   assert_int_equal(nl_routes_counters(f->nl)->deleted, 2);
@@ -213,7 +213,7 @@ a_refusal_names_the_change_and_has_the_kernels_reason(void **ctx)
   nl_route_set(f->nl, &bad, 0x123456789abcdef);
   good.metric++;
   nl_route_set(f->nl, &good, 3);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(f->refusals, 1);
   assert_true(f->refused.cookie == 0x123456789abcdef);
   assert_string_equal(PREFIX_STR(&f->refused.dst), "203.0.113.0/24");
@@ -238,7 +238,7 @@ every_change_of_a_full_batch_can_be_refused(void **ctx)
   r.nexthops = &nowhere;
   for (uint i = 0; i < 1000; i++)
     nl_route_set(f->nl, &r, i);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(f->refusals, 1000);
   assert_int_equal(f->refused.cookie, 999);
   assert_int_equal(nl_routes_counters(f->nl)->overruns, 0);
@@ -259,7 +259,8 @@ a_route_too_large_for_a_batch_is_refused(void **ctx)
   nl_route_set(f->nl, &large, 1);
   nl_route_set(f->nl, &r, 2);
   nl_route_set(f->nl, &large, 3);
-  nl_routes_flush(f->nl);
+  assert_int_equal(f->refusals, 0); /* hooks come from the loop */
+  settle(f);
   test_free(hops);
   assert_int_equal(f->refusals, 2);
   assert_int_equal(f->refused.error, EMSGSIZE);
@@ -282,7 +283,7 @@ as_many_next_hops_as_promised_are_carried(void **ctx)
   r.nexthops = hops;
   r.nexthop_count = NL_NEXTHOPS_MAX;
   nl_route_set(f->nl, &r, 1);
-  nl_routes_flush(f->nl);
+  settle(f);
   test_free(hops);
   assert_int_equal(f->refusals, 0);
   assert_int_equal(scan(f, TABLE), 1);
@@ -291,7 +292,7 @@ as_many_next_hops_as_promised_are_carried(void **ctx)
   f->nl = nl_routes_new(f->pool, f->loop, false, &hooks, f, 0);
   assert_int_equal(scan(f, TABLE), 1); /* the first dump from a socket */
   nl_route_delete(f->nl, &r, 2);       /* what ends the test cannot */
-  nl_routes_flush(f->nl);
+  settle(f);
 }
 
 static void
@@ -306,18 +307,88 @@ full_batches_go_at_once_and_the_rest_by_itself(void **ctx)
     nl_route_set(f->nl, &r, i);
   }
 
-  u64 flushes = nl_routes_counters(f->nl)->flushes;
-
-  assert_in_range(flushes, 1, 30);
-  assert_in_range(nl_routes_counters(f->nl)->set, 200, 299);
+  assert_int_equal(nl_routes_pending(f->nl), 300);
+  run_until(f, nothing_pending);
+  assert_int_equal(nl_routes_counters(f->nl)->flushes, 5);
+  assert_int_equal(nl_routes_counters(f->nl)->set, 300);
   assert_int_equal(scan(f, TABLE), 300);
-  assert_int_equal(nl_routes_counters(f->nl)->flushes, flushes + 1);
 }
 
-static bool
-all_sent(struct fixture *f)
+static void
+set_host(struct fixture *f, uint n)
 {
-  return nl_routes_counters(f->nl)->set == 1000;
+  struct nl_route r = host_route(n);
+
+  nl_route_set(f->nl, &r, n);
+}
+
+/* Two are with the thread, what follows shares the third. */
+static void
+what_is_flushed_goes_at_once_while_there_is_little_to_do(void **ctx)
+{
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+
+  sends_held = true;
+  for (uint i = 0; i < 5; i++)
+  {
+    set_host(f, i);
+    nl_routes_flush(f->nl);
+  }
+  sem_take(&send_entered);
+  assert_int_equal(nl_routes_pending(f->nl), 5);
+  release_sends();
+  settle(f);
+  assert_int_equal(nl_routes_counters(f->nl)->flushes, 3);
+  assert_int_equal(scan(f, TABLE), 5);
+}
+
+static void
+set_within_the_window(struct fixture *f)
+{
+  uint *next = &f->ends; /* no scan runs */
+
+  while (*next < 5000 && nl_routes_pending(f->nl) < NL_ROUTES_WINDOW)
+    set_host(f, (*next)++);
+}
+
+static void
+the_window_keeps_full_batches_coming(void **ctx)
+{
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+
+  f->on_progress = set_within_the_window;
+  set_within_the_window(f);
+  assert_int_equal(nl_routes_pending(f->nl), NL_ROUTES_WINDOW);
+  settle(f);
+  assert_int_equal(nl_routes_counters(f->nl)->set, 5000);
+  assert_int_equal(nl_routes_counters(f->nl)->flushes, (5000 + 63) / 64);
+  assert_int_equal(f->progresses, (5000 + 63) / 64);
+  assert_int_equal(scan(f, TABLE), 5000);
+}
+
+static void
+refusals_are_known_before_progress(struct fixture *f)
+{
+  if (f->refusals != nl_routes_counters(f->nl)->set)
+    f->late = true;
+}
+
+static void
+progress_follows_the_refusals_of_what_was_carried_out(void **ctx)
+{
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+
+  f->on_progress = refusals_are_known_before_progress;
+  sends_fail = 3;
+  sends_error = EPERM;
+  for (uint i = 0; i < 3 * 64; i++)
+    set_host(f, i);
+  settle(f);
+  assert_int_equal(f->progresses, 3);
+  assert_int_equal(f->refusals, 3 * 64);
 }
 
 static void
@@ -335,8 +406,7 @@ no_change_is_lost_while_the_kernel_has_no_memory(void **ctx)
     r.nexthops = i < 500 ? r.nexthops : route_of_kind(false, 2).nexthops;
     nl_route_set(f->nl, &r, i);
   }
-  timer_set(f->probe, 0);
-  run_until(f, all_sent);
+  settle(f);
   assert_int_equal(sends_fail, 0);
   assert_int_equal(nl_routes_counters(f->nl)->delayed, 9);
   assert_int_equal(f->refusals, 0);
@@ -355,7 +425,7 @@ an_interrupted_send_goes_on(void **ctx)
   sends_fail = 3;
   sends_error = EINTR;
   nl_route_set(f->nl, &r, 1);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(sends_fail, 0);
   assert_int_equal(scan(f, TABLE), 1);
 }
@@ -371,7 +441,7 @@ what_cannot_be_sent_at_all_is_refused(void **ctx)
   sends_error = EPERM;
   nl_route_set(f->nl, &r, 1);
   nl_route_delete(f->nl, &r, 2);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(f->refusals, 2);
   assert_int_equal(f->refused.error, EPERM);
   assert_int_equal(f->refused.cookie, 2);
@@ -387,7 +457,7 @@ own_changes_are_not_reported_and_foreign_ones_are(struct fixture *f, const char 
   const char *gw = v6 ? "2001:db8::9" : "10.0.0.9", *dst = v6 ? "2001:db8:e::/48" : "198.51.100.0/24";
 
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   ip("%s route add %s via %s metric 7 table 1001 proto static", family, dst, gw);
 
   const struct nl_route *got = wait_event(f, NL_ROUTE_NEW);
@@ -397,7 +467,7 @@ own_changes_are_not_reported_and_foreign_ones_are(struct fixture *f, const char 
   assert_int_equal(got->protocol, NL_PROTO_STATIC);
   assert_int_equal(got->metric, 7);
   nl_route_delete(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   ip("%s route replace blackhole %s metric 7 table 1001 proto static", family, dst);
   assert_int_equal(wait_event(f, NL_ROUTE_REPLACED)->type, NL_BLACKHOLE);
   ip("%s route del %s metric 7 table 1001", family, dst);
@@ -433,7 +503,7 @@ own_changes_take_no_room_in_the_queue(void **ctx)
     struct nl_route r = host_route(i);
     nl_route_set(f->nl, &r, i);
   }
-  nl_routes_flush(f->nl);
+  settle(f);
   ip("-4 route add blackhole 198.51.100.0/24 table 1001");
   wait_event(f, NL_ROUTE_NEW);
   assert_int_equal(nl_routes_counters(f->nl)->overruns, 0);
@@ -524,7 +594,7 @@ a_scan_has_one_table(void **ctx)
   other.dst.len = 25;
   nl_route_set(f->nl, &r, 0);
   nl_route_set(f->nl, &other, 0);
-  nl_routes_flush(f->nl);
+  settle(f);
   assert_int_equal(scan(f, TABLE), 1);
   assert_int_equal(f->routes[0].dst.len, 24);
   assert_int_equal(scan(f, 1001), 1);
@@ -575,6 +645,45 @@ a_scan_asked_for_during_a_scan_follows_it(void **ctx)
 }
 
 static void
+a_scan_waits_for_the_changes_before_it(void **ctx)
+{
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+
+  sends_held = true;
+  for (uint i = 0; i < 200; i++)
+    set_host(f, i);
+  f->scan_only = true;
+  nl_routes_scan(f->nl, TABLE);
+  run_until(f, scan_began);
+  assert_int_equal(nl_routes_pending(f->nl), 200);
+  release_sends();
+  run_until(f, scan_ended);
+  assert_int_equal(f->count, 200);
+  assert_int_equal(f->begins, 1);
+}
+
+static void
+a_scan_that_waits_and_loses_events_begins_again(void **ctx)
+{
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+
+  rfree(f->nl);
+  f->nl = nl_routes_new(f->pool, f->loop, false, &hooks, f, 4096);
+  sends_held = true;
+  set_host(f, 1);
+  nl_routes_scan(f->nl, 1001);
+  run_until(f, scan_began);
+  flood();
+  release_sends();
+  run_until(f, scan_ended);
+  assert_int_equal(f->begins, 2);
+  assert_int_equal(f->overruns, 0);
+  assert_int_equal(f->count, 256);
+}
+
+static void
 large_tables_are_scanned_in_full(void **ctx)
 {
   NEEDS_NAMESPACE;
@@ -595,7 +704,12 @@ free_it(struct fixture *f)
 {
   rfree(f->nl);
   f->nl = NULL;
-  f->ends = 1;
+}
+
+static bool
+freed(struct fixture *f)
+{
+  return !f->nl;
 }
 
 static void
@@ -610,22 +724,19 @@ the_route_hook_may_free_it(void **ctx)
   nl_route_set(f->nl, &r, 0);
   nl_routes_scan(f->nl, TABLE);
   f->on_route = free_it;
-  run_until(f, scan_ended);
-  assert_null(f->nl);
+  run_until(f, freed);
   assert_int_equal(f->count, 1);
 }
 
-static void
-flush_a_refusal(struct fixture *f)
+static struct nl_route
+refused_route(uint n)
 {
-  struct nl_nexthop nowhere = { .via = addr("198.51.100.1"), .ifindex = if_nametoindex("v0"), .weight = 1 };
-  struct nl_route r = route_of_kind(false, 0);
+  static struct nl_nexthop nowhere;
+  struct nl_route r = host_route(n);
 
+  nowhere = (struct nl_nexthop){ addr("198.51.100.1"), .ifindex = r.nexthops->ifindex, .weight = 1 };
   r.nexthops = &nowhere;
-  f->on_refusal = free_it;
-  for (uint i = 0; i < 2; i++)
-    nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
+  return r;
 }
 
 static void
@@ -633,43 +744,38 @@ the_refusal_hook_may_free_it(void **ctx)
 {
   NEEDS_NAMESPACE;
   struct fixture *f = *ctx;
+  struct nl_route r = refused_route(0);
 
-  flush_a_refusal(f);
-  assert_null(f->nl);
+  f->on_refusal = free_it;
+  for (uint i = 0; i < 200; i++)
+    nl_route_set(f->nl, &r, 0);
+  nl_routes_flush(f->nl);
+  run_until(f, freed);
   assert_int_equal(f->refusals, 1);
+  assert_int_equal(f->progresses, 0);
 }
 
-/* A refusal within a flush within the route hook: both callers have to notice. */
 static void
-the_refusal_hook_may_free_it_inside_another_hook(void **ctx)
+the_progress_hook_may_free_it(void **ctx)
 {
   NEEDS_NAMESPACE;
   struct fixture *f = *ctx;
-  struct nl_route r = route_of_kind(false, 1);
 
-  nl_route_set(f->nl, &r, 0);
-  r.metric++;
-  nl_route_set(f->nl, &r, 0);
-  nl_routes_scan(f->nl, TABLE);
-  f->on_route = flush_a_refusal;
-  run_until(f, scan_ended);
-  assert_null(f->nl);
-  assert_int_equal(f->count, 1);
+  f->on_progress = free_it;
+  for (uint i = 0; i < 300; i++)
+    set_host(f, i);
+  run_until(f, freed);
+  assert_int_equal(f->progresses, 1);
 }
 
 static void
 set_again(struct fixture *f)
 {
-  struct nl_route r = host_route(f->refusals);
+  struct nl_route r = refused_route(f->refusals);
 
-  nl_route_set(f->nl, &r, 0);
+  set_host(f, f->refusals);
   if (f->refusals < 200)
-  {
-    r.nexthops =
-        &(struct nl_nexthop){ .via = addr("198.51.100.1"), .ifindex = r.nexthops->ifindex, .weight = 1 };
     nl_route_set(f->nl, &r, 0);
-    nl_routes_flush(f->nl);
-  }
 }
 
 static void
@@ -677,18 +783,51 @@ the_refusal_hook_may_make_changes(void **ctx)
 {
   NEEDS_NAMESPACE;
   struct fixture *f = *ctx;
-  struct nl_route r = host_route(0);
+  struct nl_route r = refused_route(0);
 
-  r.nexthops =
-      &(struct nl_nexthop){ .via = addr("198.51.100.1"), .ifindex = r.nexthops->ifindex, .weight = 1 };
   f->on_refusal = set_again;
   nl_route_set(f->nl, &r, 0);
-  nl_routes_flush(f->nl);
-  assert_int_equal(f->refusals, 1);
-  for (uint i = 0; i < 300 && f->refusals < 200; i++)
-    nl_routes_flush(f->nl);
-  nl_routes_flush(f->nl);
+  settle(f);
+  assert_int_equal(f->refusals, 200);
   assert_int_equal(scan(f, TABLE), 200);
+}
+
+/* --- Freeing it --- */
+
+static void
+what_the_kernel_is_at_is_finished_and_what_waits_dropped(void **ctx)
+{
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+
+  for (uint i = 0; i < 1000; i++)
+    set_host(f, i);
+  sem_take(&send_entered);
+  rfree(f->nl);
+  f->nl = nl_routes_new(f->pool, f->loop, false, &hooks, f, 0);
+
+  uint done = scan(f, TABLE);
+
+  assert_in_range(done, 64, 128); /* no more than two batches were with the thread */
+  assert_int_equal(done % 64, 0);
+}
+
+static void
+it_can_be_freed_while_the_kernel_has_no_memory(void **ctx)
+{
+  NEEDS_NAMESPACE;
+  struct fixture *f = *ctx;
+
+  sends_fail = 1000000;
+  sends_error = ENOBUFS;
+  for (uint i = 0; i < 300; i++)
+    set_host(f, i);
+  sem_take(&send_entered);
+  sem_take(&send_entered);
+  rfree(f->nl);
+  sends_fail = 0;
+  f->nl = nl_routes_new(f->pool, f->loop, false, &hooks, f, 0);
+  assert_int_equal(scan(f, TABLE), 0);
 }
 
 int
@@ -711,6 +850,9 @@ main(void)
     TEST4(a_route_too_large_for_a_batch_is_refused),
     TEST4(as_many_next_hops_as_promised_are_carried),
     TEST4(full_batches_go_at_once_and_the_rest_by_itself),
+    TEST4(what_is_flushed_goes_at_once_while_there_is_little_to_do),
+    TEST4(the_window_keeps_full_batches_coming),
+    TEST4(progress_follows_the_refusals_of_what_was_carried_out),
     TEST4(no_change_is_lost_while_the_kernel_has_no_memory),
     TEST4(an_interrupted_send_goes_on),
     TEST4(what_cannot_be_sent_at_all_is_refused),
@@ -723,11 +865,15 @@ main(void)
     TEST4(a_scan_has_one_table),
     TEST4(a_table_that_does_not_exist_is_empty),
     TEST4(a_scan_asked_for_during_a_scan_follows_it),
+    TEST4(a_scan_waits_for_the_changes_before_it),
+    TEST4(a_scan_that_waits_and_loses_events_begins_again),
     TEST4(large_tables_are_scanned_in_full),
     TEST4(the_route_hook_may_free_it),
     TEST4(the_refusal_hook_may_free_it),
-    TEST4(the_refusal_hook_may_free_it_inside_another_hook),
+    TEST4(the_progress_hook_may_free_it),
     TEST4(the_refusal_hook_may_make_changes),
+    TEST4(what_the_kernel_is_at_is_finished_and_what_waits_dropped),
+    TEST4(it_can_be_freed_while_the_kernel_has_no_memory),
   };
 
   return cmocka_run_group_tests(tests, make_namespace, NULL);
