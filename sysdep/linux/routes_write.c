@@ -162,8 +162,9 @@ route_writer_free(struct resource *r)
   close(w->fd);
 }
 
-static const struct resource_class route_writer_class = { "Route writer", sizeof(struct route_writer),
-                                                          route_writer_free };
+static const struct resource_class route_writer_class = { .name = "Route writer",
+                                                          .size = sizeof(struct route_writer),
+                                                          .free = route_writer_free };
 
 struct route_writer *
 route_writer_new(pool *p, int fd, struct mailbox *back)
