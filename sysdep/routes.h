@@ -27,7 +27,7 @@
  * - While an IPv4 table grows or shrinks by thousands of routes, the kernel waits for its readers now and
  *   then (net.ipv4.fib_sync_mem says how often); changes take tens or hundreds of milliseconds then.
  * - Deleting the routes of a large IPv4 table from the lowest prefix up takes the kernel a time that grows
- * with the square of their number (minutes for a million); in no particular order, seconds.
+ *   with the square of their number (minutes for a million); in no particular order, seconds.
  * - An IPv4 key (table, dst, tos, metric) can hold several routes, if others append or prepend. The first
  *   counts; nl_route_set() replaces the first, nl_route_delete() removes the first of the protocol given.
  * - An IPv6 route with a gateway that others add without NLM_F_EXCL under the key of ours joins it as one
