@@ -315,6 +315,8 @@ export_net(struct channel *c, struct net *n, bool again)
 {
   const struct proto_class *class = c->proto->class;
 
+  if (c->state != CHANNEL_UP) /* what was told just before ended it */
+    return;
   if (class->rt_sync)
     class->rt_sync(c, n);
   else
@@ -365,13 +367,19 @@ visit_flush(struct gnode *g, void *data)
   rt_prune_net(c->table, n, c, -1);
 }
 
-/* Walk until the slice is used up; true: the walk is complete. */
+/* Walk until the slice is used up; true: the walk is complete. One that ends the channel is broken off. */
 static bool
 walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
 {
+  enum channel_state state = c->state;
+
   for (uint i = 0; !c->paused; i++)
   {
-    if (!growhash_walk(&c->table->nets, &c->feed_pos, visit, c))
+    bool more = growhash_walk(&c->table->nets, &c->feed_pos, visit, c);
+
+    if (c->state != state)
+      return false;
+    if (!more)
       return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
       break;
@@ -392,14 +400,29 @@ flushed(struct channel *c)
   proto_channel_down(c->proto);
 }
 
+/* Let networks go that wait for this reader only: too many, perhaps, to go all at once with it. */
+static bool
+forget_news(struct channel *c, btime end)
+{
+  for (uint i = 0; c->reader.table && rt_reader_next(&c->reader); i++)
+    if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
+      return false;
+  return true;
+}
+
+/* The reader stays where it is during the walk: no network of which the protocol was told goes before. */
 static bool
 channel_flush(struct channel *c, btime end)
 {
-  bool done = !(c->imported || c->filtered || c->exported) || walk(c, visit_flush, end);
-
-  slice_done(c);
-  if (!done)
+  if (c->pruning && (c->imported || c->filtered || c->exported) && !walk(c, visit_flush, end))
+  {
+    slice_done(c);
     return !c->paused;
+  }
+  slice_done(c);
+  c->pruning = false;
+  if (!forget_news(c, end))
+    return true;
   flushed(c);
   return false;
 }
@@ -415,6 +438,8 @@ read_news(struct channel *c, btime end)
     if (!n)
       return false;
     export_net(c, n, false);
+    if (c->state != CHANNEL_UP)
+      return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
       break;
   }
@@ -446,7 +471,7 @@ channel_slice(struct work *w UNUSED, void *data)
     return channel_flush(c, end);
   if (c->reader.table)
     more = read_news(c, end);
-  if (c->pruning || c->feeding)
+  if (c->state == CHANNEL_UP && (c->pruning || c->feeding))
   {
     if (walk(c, c->pruning ? visit_prune : visit_feed, loop_now_fresh(c->proto->loop) + SLICE / 2))
       walk_done(c);
@@ -482,19 +507,23 @@ void
 channel_pause(struct channel *c, bool pause)
 {
   c->paused = pause;
-  if (!pause && c->work)
-    work_schedule(list_empty(&c->table->urgent) ? c->work : c->urgent_work);
+  if (pause || !c->work)
+    return;
+  work_schedule(c->urgent_work);
+  work_schedule(c->work);
 }
 
 /* --- Refreshes --- */
 
+/* What the refresh before has not removed yet is left to the end of this one. */
 void
 channel_refresh_begin(struct channel *c)
 {
   c->round++;
-  if (c->pruning) /* for the refresh before: this one's end does it too, by what is confirmed from now on */
-    c->feed_pos = 0;
+  if (c->state != CHANNEL_UP || !c->pruning)
+    return;
   c->pruning = false;
+  c->feed_pos = 0;
 }
 
 void
@@ -567,7 +596,9 @@ channel_stop(struct channel *c)
   if (c->state != CHANNEL_UP)
     return;
   c->state = CHANNEL_FLUSHING;
-  c->feed_pos = 0; /* the reader stays: it keeps networks whose routes go until the protocol was told */
+  c->feeding = c->refeeding = false;
+  c->pruning = true;
+  c->feed_pos = 0;
   work_schedule(c->work);
 }
 

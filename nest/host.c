@@ -19,9 +19,12 @@ struct host_watch
   u32 count, room;
 };
 
+/* IPv4 first: it would stand in the middle of what ::/0 covers otherwise. */
 static int
 ip_compare(ip_addr a, ip_addr b)
 {
+  if (ip_is_v4(a) != ip_is_v4(b))
+    return ip_is_v4(a) ? -1 : 1;
   for (int i = 0; i < 4; i++)
     if (a.w[i] != b.w[i])
       return a.w[i] < b.w[i] ? -1 : 1;

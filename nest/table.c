@@ -449,6 +449,7 @@ enum rt_result
 rt_update(struct rtable *t, struct channel *sender, struct net *n, const struct net_addr *a,
           const struct rt_update *u)
 {
+  ASSERT(a->type == t->type); /* else nobody would ever find it again */
   if (!n && !u->attrs)
     return RT_UNKNOWN;
   if (!n)

@@ -85,19 +85,16 @@ fate_of(const struct bfd_config *cf, const struct bfd_shared *s, struct bfd_para
 static void
 print_fate(struct cli *c, const struct bfd_shared *s, enum fate fate, const struct bfd_params *new)
 {
-  static const char *const texts[] = {
-    [REKEYED] = "goes, another one with this peer comes", [DROPPED] = "goes"
-  };
+  static const char *const texts[] = { [KEPT] = "kept", [REKEYED] = "rekeyed", [DROPPED] = "would drop" };
   const struct bfd_params *old = &s->params;
+  const char *where = s->key.hop == BFD_MULTIHOP ? "multihop" : s->key.ifname;
 
-  if (fate == KEPT)
-    return;
   if (fate == RETIMED)
-    cli_line(c, 1020, "  %s %s: stays, tx %s to %s, rx %s to %s, multiplier %u to %u", IP_STR(s->key.remote),
-             s->key.ifname, TIME_STR(old->min_tx), TIME_STR(new->min_tx), TIME_STR(old->min_rx),
-             TIME_STR(new->min_rx), old->detect_mult, new->detect_mult);
+    cli_line(c, 1020, "  %s %s: retimed, tx %s to %s, rx %s to %s, multiplier %u to %u",
+             IP_STR(s->key.remote), where, TIME_STR(old->min_tx), TIME_STR(new->min_tx),
+             TIME_STR(old->min_rx), TIME_STR(new->min_rx), old->detect_mult, new->detect_mult);
   else
-    cli_line(c, 1020, "  %s %s: %s", IP_STR(s->key.remote), s->key.ifname, texts[fate]);
+    cli_line(c, 1020, "  %s %s: %s", IP_STR(s->key.remote), where, texts[fate]);
 }
 
 static void
@@ -124,6 +121,8 @@ bfd_forecast(const struct proto *proto, const struct config *cfg, struct cli *c)
 
   if (cf && cf->p.class != &proto_bfd)
     cf = NULL;
+  if (list_empty(&p->direct) && list_empty(&p->multihop) && list_empty(&p->due))
+    return;
   cli_line(c, 1020, "%s:", proto->name);
   forecast_list(&p->direct, cf, c, counts);
   forecast_list(&p->multihop, cf, c, counts);

@@ -32,7 +32,10 @@ kernel_notify(struct channel *c, const struct net_addr *a, const struct net *n, 
 static void
 kernel_flush(struct channel *c)
 {
-  nl_routes_flush(((struct kernel_proto *) c->proto)->routes);
+  struct kernel_proto *p = (struct kernel_proto *) c->proto;
+
+  nl_routes_flush(p->routes);
+  kernel_pace(p);
 }
 
 /* What was written meanwhile by others is found now. */
@@ -83,6 +86,7 @@ kernel_better(const struct attrs *a, const struct attrs *b)
   return ma && mb && ma->num < mb->num;
 }
 
+/* Down once the kernel has done all that was asked of it. */
 static void
 kernel_stop(struct proto *proto)
 {
@@ -90,7 +94,9 @@ kernel_stop(struct proto *proto)
 
   if (p->routes)
     nl_routes_flush(p->routes);
-  proto_down(proto);
+  p->stopping = p->routes && nl_routes_pending(p->routes);
+  if (!p->stopping)
+    proto_down(proto);
 }
 
 static void

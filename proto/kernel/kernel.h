@@ -58,6 +58,7 @@ struct kernel_proto
   u32 seen_words;
   struct work *repair; /* after a scan: write again what it did not see */
   u32 repair_pos;
+  bool repairing, stopping;
   u64 repaired, left_to_others;
   struct log_limit trouble;
 };
@@ -87,6 +88,8 @@ extern const struct nl_routes_hooks kernel_hooks;
 void kernel_sync_start(struct kernel_proto *p);
 void kernel_scan(struct kernel_proto *p);
 void kernel_scan_soon(struct kernel_proto *p);
+/* Hold the channel back while the kernel has enough to do. */
+void kernel_pace(struct kernel_proto *p);
 /* Write the route for @n, or remove it when @a is NULL. */
 void kernel_write(struct kernel_proto *p, const struct net *n, const struct net_addr *na,
                   const struct attrs *a);

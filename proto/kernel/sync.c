@@ -249,12 +249,40 @@ repair_slice(struct work *w UNUSED, void *data)
   btime end = loop_now_fresh(p->p.loop) + SLICE;
 
   if (p->scanning) /* a new scan has begun: what it has not seen yet is not missing */
-    return false;
-  for (uint i = 0; growhash_walk(&p->channel->table->nets, &p->repair_pos, visit_missing, p); i++)
+    p->repairing = false;
+  for (uint i = 0; p->repairing && nl_routes_pending(p->routes) < NL_ROUTES_WINDOW; i++)
+  {
+    p->repairing = growhash_walk(&p->channel->table->nets, &p->repair_pos, visit_missing, p);
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(p->p.loop) >= end)
-      return true;
+      return p->repairing;
+  }
   nl_routes_flush(p->routes);
-  return false;
+  return false; /* if there is more, progress() goes on */
+}
+
+void
+kernel_pace(struct kernel_proto *p)
+{
+  bool enough = nl_routes_pending(p->routes) >= NL_ROUTES_WINDOW;
+
+  if (enough != p->channel->paused)
+    channel_pause(p->channel, enough);
+}
+
+static void
+hook_progress(void *data)
+{
+  struct kernel_proto *p = data;
+
+  if (p->stopping)
+  {
+    if (!nl_routes_pending(p->routes))
+      proto_down(&p->p);
+    return;
+  }
+  kernel_pace(p);
+  if (p->repairing)
+    work_schedule(p->repair);
 }
 
 static void
@@ -279,6 +307,7 @@ hook_scan_end(void *data, u32 table UNUSED)
   if (kernel_config_of(p)->learn)
     channel_refresh_end(p->channel);
   p->repair_pos = 0;
+  p->repairing = true;
   work_schedule(p->repair);
   if (p->scan_wanted)
     kernel_scan_soon(p);
@@ -326,6 +355,7 @@ const struct nl_routes_hooks kernel_hooks = {
   .route = hook_route,
   .overrun = hook_overrun,
   .refused = hook_refused,
+  .progress = hook_progress,
 };
 
 void
@@ -377,7 +407,7 @@ kernel_sync_start(struct kernel_proto *p)
   hash_init(&p->foreign, p->p.pool);
   p->seen = NULL;
   p->seen_words = 0;
-  p->synced = p->scanning = p->scan_wanted = false;
+  p->synced = p->scanning = p->scan_wanted = p->repairing = p->stopping = false;
   p->scan_began = p->scan_took = 0;
   p->repair = work_new(p->p.pool, p->p.loop, LOOP_REST, repair_slice, p);
   p->soon = timer_new(p->p.pool, p->p.loop, soon_timer, p);
