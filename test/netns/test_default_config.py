@@ -1,4 +1,4 @@
-"""The configuration that `make install` brings: it runs, finds the networks, and changes nothing on the host."""
+"""The configuration that `make install` brings: it runs, finds the interfaces, and changes nothing on the host."""
 
 import os
 
@@ -15,7 +15,7 @@ def test_the_default_configuration_changes_nothing_on_the_host(lab):
     before = [ns.ip(look) for look in looks]
     with open(DEFAULT, encoding="ascii") as f:
         one = Peregrine(ns, f.read())
-    wait_until(lambda: any("10.77.1.0/24" in text for _, text in one.birdc("show route")), 5, "the connected network")
+    wait_until(lambda: any("10.77.1.1/24" in text for _, text in one.birdc("show interfaces")), 5, "the address")
     wait_until(lambda: all(p == "up" for p in states(one)), 5, "all protocols up")
     one.stop()
     assert [ns.ip(look) for look in looks] == before
