@@ -126,7 +126,8 @@ check_ours(struct kernel_proto *p, const struct nl_route *r)
 
   if (!wanted)
   {
-    nl_route_delete(p->routes, r, 0);
+    if (!p->channel->feeding) /* else it may be wanted yet; the end of the feed asks for a scan */
+      nl_route_delete(p->routes, r, 0);
     return;
   }
   if (was_seen(p, n->id))
