@@ -346,22 +346,26 @@ visit_flush(struct gnode *g, void *data)
   rt_prune_net(c->table, n, c, -1);
 }
 
-/* Walk until the slice is used up; true: the walk is complete. */
+/* Walk until the slice is used up, or a limit stops the channel; true: the walk is complete. */
 static bool
 walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
 {
-  for (uint i = 0;; i++)
+  enum channel_state state = c->state;
+
+  for (uint i = 0; c->state == state; i++)
   {
     if (!growhash_walk(&c->table->nets, &c->feed_pos, visit, c))
       return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
       return false;
   }
+  return false;
 }
 
 static void
 flushed(struct channel *c)
 {
+  rt_reader_remove(&c->reader);
   rfree(c->pool);
   c->pool = NULL;
   c->sent = NULL;
@@ -380,11 +384,11 @@ channel_flush(struct channel *c, btime end)
   return false;
 }
 
-/* False: nothing to read any more. */
+/* False: nothing to read any more. Stops when a limit stops the channel. */
 static bool
 read_news(struct channel *c, btime end)
 {
-  for (uint i = 0;; i++)
+  for (uint i = 0; c->state == CHANNEL_UP; i++)
   {
     struct net *n = rt_reader_next(&c->reader);
 
@@ -394,6 +398,7 @@ read_news(struct channel *c, btime end)
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
       return true;
   }
+  return true;
 }
 
 static void
@@ -428,7 +433,7 @@ channel_slice(struct work *w UNUSED, void *data)
     return channel_flush(c, end);
   if (c->reader.table)
     more = read_news(c, end);
-  if (c->pruning || c->feeding)
+  if (c->state == CHANNEL_UP && (c->pruning || c->feeding))
   {
     if (walk(c, c->pruning ? visit_prune : visit_feed, loop_now_fresh(c->proto->loop) + SLICE / 2))
       walk_done(c);
@@ -537,8 +542,7 @@ channel_stop(struct channel *c)
 {
   if (c->state != CHANNEL_UP)
     return;
-  c->state = CHANNEL_FLUSHING;
-  rt_reader_remove(&c->reader);
+  c->state = CHANNEL_FLUSHING; /* the reader stays: it keeps networks that the protocol has to forget */
   c->feed_pos = 0;
   work_schedule(c->work);
 }
