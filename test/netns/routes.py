@@ -250,8 +250,8 @@ class Monitor:
 
 
 def destination(words):
-    """Of a line of `ip -N route`: the type comes first unless it is unicast."""
-    return words[1] if words[0] in ("blackhole", "unreachable", "prohibit") else words[0]
+    """Of a line of `ip -N route`: the type comes first unless it is unicast, as a number or not."""
+    return words[1] if words[0] in ("blackhole", "unreachable", "prohibit", "6", "7", "8") else words[0]
 
 
 # -- configurations
