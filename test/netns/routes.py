@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
@@ -252,6 +254,26 @@ class Monitor:
 def destination(words):
     """Of a line of `ip -N route`: the type comes first unless it is unicast, as a number or not."""
     return words[1] if words[0] in ("blackhole", "unreachable", "prohibit", "6", "7", "8") else words[0]
+
+
+RTM_NEWROUTE, RTM_DELROUTE, NLM_F_REQUEST, NLM_F_CREATE = 24, 25, 1, 0x400
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY = 1, 4, 5, 6
+
+
+def flood(ns, networks, via, ifname, add=True, proto=4, metric=0):
+    """Add or delete IPv4 routes as fast as the kernel takes them: some 100 messages at a time, without answers."""
+    kind, flags = (RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE) if add else (RTM_DELROUTE, NLM_F_REQUEST)
+    rest = struct.pack("=HHI", 8, RTA_OIF, ns.ifindex(ifname)) + struct.pack("=HHI", 8, RTA_PRIORITY, metric)
+    rest += struct.pack("=HH", 8, RTA_GATEWAY) + socket.inet_aton(via)
+    messages = []
+    for net in networks:
+        address, length = net.split("/")
+        body = struct.pack("=BBBBBBBBI", socket.AF_INET, int(length), 0, 0, 254, proto, 0, 1, 0)
+        body += struct.pack("=HH", 8, RTA_DST) + socket.inet_aton(address) + rest
+        messages.append(struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body)
+    with ns.inside(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        for i in range(0, len(messages), 100):
+            sock.send(b"".join(messages[i:i + 100]))
 
 
 # -- configurations
