@@ -80,16 +80,30 @@ def test_ours_waits_for_a_foreign_route_with_the_same_key(link, family):
     family.wait(link.a.ns)
 
 
+def scans(daemon):
+    text = next((t for _, t in daemon.birdc("show protocols all kernel1") if "Scans:" in t), "Scans: 0,")
+    return int(text.split()[1].rstrip(","))
+
+
 def time_to_settle(daemon):
     """Until one more scan is through."""
-    def scans():
-        text = next((t for _, t in daemon.birdc("show protocols all kernel1") if "Scans:" in t), "Scans: 0,")
-        return int(text.split()[1].rstrip(","))
-
-    wait_until(lambda: scans() > 0, 3, "the first scan")
-    before = scans()
+    wait_until(lambda: scans(daemon) > 0, 3, "the first scan")
+    before = scans(daemon)
     daemon.birdc("reload in kernel1")
-    wait_until(lambda: scans() > before, 3, "another scan")
+    wait_until(lambda: scans(daemon) > before, 3, "another scan")
+
+
+def quiet(daemon):
+    """Until no scan is due: two are 1 s apart at least."""
+    last, since = scans(daemon), time.monotonic()
+
+    def still():
+        nonlocal last, since
+        if scans(daemon) != last:
+            last, since = scans(daemon), time.monotonic()
+        return time.monotonic() - since > 1.3
+
+    wait_until(still, 8, "no more scans")
 
 
 def test_ours_stops_and_leaves_the_foreign_route(link, family):
@@ -120,7 +134,7 @@ def test_a_foreign_route_behind_ours_does_not_freeze_it(link):
                                                       channel="preference 210;"))
     family.wait(link.a.ns, family.ours())
     family.ip(link.a.ns, f"route append {family.net} via {family.hops[3]} metric 32 proto static")
-    time_to_settle(one)
+    quiet(one)
     one.birdc("enable static2")
     family.wait(link.a.ns, family.ours(5), (32, 4, [family.hops[3]]), limit=2)
 
