@@ -73,6 +73,9 @@ pipe_sync(struct channel *c, struct net *n)
   struct net *copy;
   const struct route *stale;
 
+  /* First what goes: it makes room where a limit counts. */
+  while (to->state == CHANNEL_UP && (copy = rt_net(to->table, &a)) && (stale = stale_copy(c, n, to, copy)))
+    channel_update_from(to, &a, stale->attrs->origin, stale->path_id, NULL, n->urgent);
   for (const struct route *r = n->routes; r; r = r->next)
   {
     if (!r->filtered)
@@ -88,8 +91,6 @@ pipe_sync(struct channel *c, struct net *n)
       channel_update_from(to, &a, r->attrs->origin, r->path_id,
                           passed_on((struct pipe_proto *) c->proto, r->attrs), n->urgent);
   }
-  while ((copy = rt_net(to->table, &a)) && (stale = stale_copy(c, n, to, copy)))
-    channel_update_from(to, &a, stale->attrs->origin, stale->path_id, NULL, n->urgent);
 }
 
 static void
