@@ -143,4 +143,10 @@ struct thread;
 struct thread *thread_start(pool *p, struct loop *l);
 void thread_join(struct thread *t);
 
+/*
+ * Let the thread run before all that is not real-time (SCHED_FIFO), for loops that sleep most of the time and
+ * must be punctual. 0 or -errno: it takes CAP_SYS_NICE or a limit on RTPRIO.
+ */
+int thread_realtime(struct thread *t);
+
 #endif

@@ -25,8 +25,13 @@ kernel_notify(struct channel *c, const struct net_addr *a, const struct net *n, 
 
   bool leave = kernel_config_of(p)->persist || protos_leaving_routes();
 
-  if (p->p.state != PROTO_FLUSH || !leave)
-    kernel_write(p, n, a, new);
+  if ((p->p.state == PROTO_FLUSH && leave) || kernel_write(p, n, a, new))
+    return;
+  p->left_to_others++;
+  log_rl(&p->trouble, L_WARN,
+         "%s: The kernel's table %u has a route of another program for %s with metric %u, ours has to wait",
+         p->p.name, kernel_config_of(p)->table, NET_STR(a), kernel_metric(p));
+  kernel_scan_soon(p); /* it may stand behind ours, which then is to be replaced all the same */
 }
 
 static void

@@ -90,8 +90,8 @@ void kernel_scan(struct kernel_proto *p);
 void kernel_scan_soon(struct kernel_proto *p);
 /* Hold the channel back while the kernel has enough to do. */
 void kernel_pace(struct kernel_proto *p);
-/* Write the route for @n, or remove it when @a is NULL. */
-void kernel_write(struct kernel_proto *p, const struct net *n, const struct net_addr *na,
+/* Write the route for @n, or remove it when @a is NULL. False: the key is left to another program. */
+bool kernel_write(struct kernel_proto *p, const struct net *n, const struct net_addr *na,
                   const struct attrs *a);
 
 #endif

@@ -77,29 +77,21 @@ remove_foreign(struct kernel_proto *p, struct kernel_foreign *f)
 
 /* --- Writing --- */
 
-void
+bool
 kernel_write(struct kernel_proto *p, const struct net *n, const struct net_addr *na, const struct attrs *a)
 {
   struct nl_nexthop hops[NEXTHOPS_MAX];
   struct nl_route r;
 
   if (a && find_foreign(p, &na->prefix))
-  {
-    p->left_to_others++;
-    if (p->synced)
-      kernel_scan_soon(p); /* it may stand behind ours, which then is to be replaced all the same */
-    log_rl(&p->trouble, L_WARN,
-           "%s: The kernel's table %u has a route of another program for %s with metric %u, "
-           "ours has to wait",
-           p->p.name, kernel_config_of(p)->table, NET_STR(na), kernel_metric(p));
-    return;
-  }
+    return false;
   kernel_route_make(p, &r, hops, &na->prefix, a);
   if (a)
     nl_route_set(p->routes, &r, 0);
   else
     nl_route_delete(p->routes, &r, 0);
   mark_seen(p, n->id);
+  return true;
 }
 
 /* --- Comparing --- */
@@ -239,8 +231,7 @@ visit_missing(struct gnode *g, void *data)
 
   struct net_addr a = net_addr_of(p->channel->table, n);
 
-  p->repaired++;
-  kernel_write(p, n, &a, wanted);
+  p->repaired += kernel_write(p, n, &a, wanted);
 }
 
 static bool

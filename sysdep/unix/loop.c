@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -603,4 +604,15 @@ thread_join(struct thread *t)
 {
   pthread_join(t->id, NULL);
   rfree(t);
+}
+
+/* In the middle: above nothing in particular, below the kernel's own. */
+#define REALTIME_PRIORITY 50
+
+int
+thread_realtime(struct thread *t)
+{
+  struct sched_param param = { .sched_priority = REALTIME_PRIORITY };
+
+  return -pthread_setschedparam(t->id, SCHED_FIFO, &param);
 }
