@@ -88,7 +88,15 @@ slab_destroy(struct resource *r)
   block_unmap(s->spare);
 }
 
-static const struct resource_class slab_class = { "Slab", sizeof(struct slab), slab_destroy };
+static size_t
+slab_memory(const struct resource *r)
+{
+  return ((const struct slab *) r)->blocks * BLOCK_SIZE;
+}
+
+static const struct resource_class slab_class = {
+  .name = "Slab", .size = sizeof(struct slab), .free = slab_destroy, .memory = slab_memory
+};
 
 struct slab *
 slab_new(pool *p, size_t object_size)
@@ -169,10 +177,4 @@ size_t
 slab_used(const struct slab *s)
 {
   return s->objects * s->object_size;
-}
-
-size_t
-slab_size(const struct slab *s)
-{
-  return s->blocks * BLOCK_SIZE;
 }

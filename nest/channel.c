@@ -124,11 +124,25 @@ judge_update(struct channel *c, const struct route *old, struct attrs *attrs)
   return u;
 }
 
+static bool
+is_routable(struct channel *c, const struct net_addr *a, const struct attrs *attrs)
+{
+  if (a->type == c->table->type && net_is_routable(a))
+    return true;
+  if (attrs)
+  {
+    c->import_updates.received++;
+    c->import_updates.invalid++;
+    log_rl(&c->bogus, L_WARN, "%s.%s: Ignoring a route for %s", c->proto->name, c->cf->name, NET_STR(a));
+  }
+  return false;
+}
+
 static void
 import(struct channel *c, const struct net_addr *a, struct rt_origin *origin, u32 path_id,
        struct attrs *attrs, bool urgent)
 {
-  if (c->state != CHANNEL_UP)
+  if (c->state != CHANNEL_UP || !is_routable(c, a, attrs))
     return;
 
   struct net *n = rt_net(c->table, a);
@@ -138,12 +152,10 @@ import(struct channel *c, const struct net_addr *a, struct rt_origin *origin, u3
   struct channel_counts *counts = attrs ? &c->import_updates : &c->import_withdraws;
 
   counts->received++;
-  if (c->state != CHANNEL_UP) /* a limit struck */
-    return;
   u.origin = origin;
   u.path_id = path_id;
   u.urgent = urgent;
-  switch (rt_update(c->table, c, a, &u))
+  switch (rt_update(c->table, c, n, a, &u))
   {
   case RT_SAME:
     counts->ignored++;
@@ -320,6 +332,13 @@ exports(const struct channel *c)
 /* --- Walks and news --- */
 
 static void
+slice_done(struct channel *c)
+{
+  if (c->proto->class->rt_flush)
+    c->proto->class->rt_flush(c);
+}
+
+static void
 visit_prune(struct gnode *g, void *data)
 {
   struct channel *c = data;
@@ -354,7 +373,7 @@ walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
 {
   enum channel_state state = c->state;
 
-  for (uint i = 0;; i++)
+  for (uint i = 0; !c->paused; i++)
   {
     bool more = growhash_walk(&c->table->nets, &c->feed_pos, visit, c);
 
@@ -363,8 +382,9 @@ walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
     if (!more)
       return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
-      return false;
+      break;
   }
+  return false;
 }
 
 static void
@@ -395,7 +415,11 @@ static bool
 channel_flush(struct channel *c, btime end)
 {
   if (c->pruning && (c->imported || c->filtered || c->exported) && !walk(c, visit_flush, end))
-    return true;
+  {
+    slice_done(c);
+    return !c->paused;
+  }
+  slice_done(c);
   c->pruning = false;
   if (!forget_news(c, end))
     return true;
@@ -407,7 +431,7 @@ channel_flush(struct channel *c, btime end)
 static bool
 read_news(struct channel *c, btime end)
 {
-  for (uint i = 0;; i++)
+  for (uint i = 0; !c->paused; i++)
   {
     struct net *n = rt_reader_next(&c->reader);
 
@@ -417,15 +441,9 @@ read_news(struct channel *c, btime end)
     if (c->state != CHANNEL_UP)
       return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
-      return true;
+      break;
   }
-}
-
-static void
-slice_done(struct channel *c)
-{
-  if (c->proto->class->rt_flush)
-    c->proto->class->rt_flush(c);
+  return true;
 }
 
 static void
@@ -460,7 +478,7 @@ channel_slice(struct work *w UNUSED, void *data)
     more = more || c->pruning || c->feeding;
   }
   slice_done(c);
-  return more;
+  return more && !c->paused;
 }
 
 /* Ahead of all else, so in small pieces. */
@@ -483,6 +501,16 @@ reader_wake(struct rt_reader *r, bool urgent)
   struct channel *c = SKIP_BACK(struct channel, reader, r);
 
   work_schedule(urgent ? c->urgent_work : c->work);
+}
+
+void
+channel_pause(struct channel *c, bool pause)
+{
+  c->paused = pause;
+  if (pause || !c->work)
+    return;
+  work_schedule(c->urgent_work);
+  work_schedule(c->work);
 }
 
 /* --- Refreshes --- */
@@ -549,7 +577,7 @@ channel_start(struct channel *c)
   c->export_updates = c->export_withdraws = (struct channel_counts){ 0 };
   c->work = work_new(c->pool, c->proto->loop, LOOP_REST, channel_slice, c);
   c->urgent_work = work_new(c->pool, c->proto->loop, LOOP_FIRST, channel_urgent_slice, c);
-  c->feeding = c->refeeding = c->pruning = false;
+  c->feeding = c->refeeding = c->pruning = c->paused = false;
   c->feed_pos = 0;
   if (!exports(c))
     return;
@@ -647,6 +675,7 @@ channel_config_get(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_con
   cf->import = RT_ACCEPT;
   cf->export = RT_REJECT;
   cf->rpki_reload = true;
+  cf->debug = cx->cfg->debug_channels;
   list_add_tail(&pc->channels, &cf->n);
   return cf;
 }

@@ -131,7 +131,7 @@ set_route(struct world *w, struct prefix p, const char *via, uint metric)
                                             .igp_metric = metric,
                                             .nexthops = &hop,
                                             .nexthop_count = 1 });
-  rt_update(w->t, &w->sender, &a, &u);
+  rt_update(w->t, &w->sender, rt_net(w->t, &a), &a, &u);
   attrs_unref(u.attrs);
 }
 

@@ -171,7 +171,9 @@ wait_free(struct resource *r)
   list_remove(&((struct cli_wait *) r)->n);
 }
 
-static const struct resource_class wait_class = { "Configure", sizeof(struct cli_wait), wait_free };
+static const struct resource_class wait_class = { .name = "Configure",
+                                                  .size = sizeof(struct cli_wait),
+                                                  .free = wait_free };
 
 /* Number a command that has to wait. */
 static u64
@@ -231,9 +233,12 @@ parse_done(struct msg *m, void *data UNUSED)
     parse_failed(c, job);
   else if (job->check)
   {
-    config_free(job->cfg);
     if (c)
+    {
+      protos_forecast(job->cfg, c);
       cli_end(c, 20, "Configuration OK");
+    }
+    config_free(job->cfg);
   }
   else if (rc.stopping)
   {

@@ -281,7 +281,8 @@ change(struct world *w, uint net, uint sender, uint origin, struct rt_update *u)
   u->origin = w->origins[origin];
   if (before)
     attrs_ref(before);
-  assert_int_equal(rt_update(w->t, &w->senders[sender], &w->nets[net], u), expected);
+  assert_int_equal(rt_update(w->t, &w->senders[sender], rt_net(w->t, &w->nets[net]), &w->nets[net], u),
+                   expected);
   if (u->urgent && expected != RT_SAME && expected != RT_UNKNOWN)
     note_urgent(w, net, best_of(rt_net(w->t, &w->nets[net])) != before);
   attrs_unref(before);

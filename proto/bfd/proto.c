@@ -201,4 +201,6 @@ const struct proto_class proto_bfd = {
   .stop = bfd_stop,
   .reconfigure = bfd_reconfigure,
   .debug_changed = bfd_debug_changed,
+  .forecast = bfd_forecast,
+  .wants_bfd = bfd_line_wants,
 };

@@ -61,8 +61,8 @@ pipe_begin(struct world *w, uint i)
   struct pipe_config *pc =
       (struct pipe_config *) fixture_proto_begin(&w->f, &proto_pipe, pipe_names[i], NULL);
 
-  pc->primary.table = w->table_cf[i];
-  pc->secondary.table = w->table_cf[(i + 1) % w->tables];
+  pc->block.table = w->table_cf[i];
+  pc->peer = w->table_cf[(i + 1) % w->tables];
   return pc;
 }
 
@@ -186,6 +186,14 @@ route_from(uint t, u32 net, uint from)
   return NULL;
 }
 
+/* As a limit does, but for the pause that follows. */
+static void
+restart(const char *who)
+{
+  proto_limit_hit(proto_find(who), false, "patience");
+  timer_set_in(proto_find(who)->limit_restart, 0);
+}
+
 static void
 check_copy(const struct world *w, uint t, u32 net, uint from)
 {
@@ -271,13 +279,13 @@ numbered_routes_stay_apart(void **ctx)
 static void
 import_nothing(struct world *w)
 {
-  w->pipe_cf[0]->primary.import = RT_REJECT;
+  w->pipe_cf[0]->block.import = RT_REJECT;
 }
 
 static void
 export_nothing(struct world *w)
 {
-  w->pipe_cf[0]->primary.export = RT_REJECT;
+  w->pipe_cf[0]->block.export = RT_REJECT;
 }
 
 static void
@@ -322,7 +330,7 @@ a_pipe_that_restarts_feeds_both_tables(void **ctx)
   say_all(w, 0, 1);
   say_all(w, 1, 2);
   settle(&w->f);
-  proto_limit_hit(proto_find("pipe0"), false, "patience");
+  restart("pipe0");
   settle(&w->f);
   check_all(w);
 }
@@ -332,7 +340,7 @@ a_pipe_that_restarts_feeds_both_tables(void **ctx)
 static void
 limit_export(struct world *w, enum limit_action action)
 {
-  w->pipe_cf[0]->primary.limits[LIMIT_EXPORT] = (struct channel_limit){ true, NETS / 2, action };
+  w->pipe_cf[0]->block.limits[LIMIT_EXPORT] = (struct channel_limit){ true, NETS / 2, action };
 }
 
 static void
@@ -438,7 +446,7 @@ ghosts_die(void **ctx)
 static void
 restart_pipe(struct world *w)
 {
-  proto_limit_hit(proto_find(pipe_names[random() % w->tables]), false, "patience");
+  restart(pipe_names[random() % w->tables]);
 }
 
 static void
@@ -475,15 +483,15 @@ a_pipe_from_another_has_its_policies_and_limits(void **ctx)
   for (uint i = 0; i < 2; i++)
     w->table_cf[i] = fixture_table(&w->f, NET_IP4, table_names[i]);
   a = pipe_begin(w, 0);
-  a->primary.import = RT_REJECT;
-  a->primary.limits[LIMIT_EXPORT] = (struct channel_limit){ true, 10, LIMIT_BLOCK };
-  a->primary.limits[LIMIT_IMPORT] = (struct channel_limit){ true, 20, LIMIT_BLOCK };
+  a->block.import = RT_REJECT;
+  a->block.limits[LIMIT_EXPORT] = (struct channel_limit){ true, 10, LIMIT_BLOCK };
+  a->block.limits[LIMIT_IMPORT] = (struct channel_limit){ true, 20, LIMIT_BLOCK };
   fixture_proto_end(&w->f, &a->c);
   b = (struct pipe_config *) fixture_proto_begin(&w->f, &proto_pipe, "pipe1", "pipe0");
   fixture_proto_end(&w->f, &b->c);
   assert_int_equal(b->secondary.export, RT_REJECT);
-  assert_int_equal(b->primary.export, RT_ACCEPT);
-  assert_memory_equal(b->primary.limits, a->primary.limits, sizeof(a->primary.limits));
+  assert_int_equal(b->block.export, RT_ACCEPT);
+  assert_memory_equal(b->block.limits, a->block.limits, sizeof(a->block.limits));
   assert_memory_equal(b->secondary.limits, a->secondary.limits, sizeof(a->secondary.limits));
   fixture_apply(&w->f, false);
   fixture_applied(&w->f);

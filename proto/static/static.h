@@ -105,6 +105,7 @@ struct static_proto
 {
   struct proto p;
   struct channel *channel;
+  char *vrf;        /* of the interfaces that count; outlives the config it is from */
   struct list hops; /* struct static_hop */
   pool *live_pool;
   struct static_live *live; /* by number of the target */
