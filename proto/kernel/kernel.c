@@ -25,8 +25,10 @@ kernel_notify(struct channel *c, const struct net_addr *a, const struct net *n, 
 
   bool leave = kernel_config_of(p)->persist || protos_leaving_routes();
 
-  if (p->p.state != PROTO_FLUSH || !leave)
-    kernel_write(p, n, a, new);
+  if (p->p.state == PROTO_FLUSH && leave)
+    return;
+  kernel_write(p, n, a, new);
+  kernel_pace(p); /* a slice has room for thousands of routes */
 }
 
 static void

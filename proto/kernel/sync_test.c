@@ -351,6 +351,7 @@ the_kernel_is_not_asked_for_more_than_it_can_do(void **ctx)
   memset(w->kernel, 0, sizeof(w->kernel) / 2); /* somebody removes half of it */
   scan(w);
   check_all(w);
+  assert_true(kernel()->routes->most_pending < NL_ROUTES_WINDOW + 64);
   proto_limit_hit(proto_find("kernel"), true, "patience");
   settle(&w->f);
   assert_false(ours_in_kernel(w));
