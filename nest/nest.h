@@ -8,8 +8,14 @@
 #include "nest/protocol.h"
 
 /* Moments (wall clock) as `timeformat protocol` and `timeformat route` want them. */
-#define TIME_BY(which, wall)                                                                              \
-  timeformat_print(&reconfig_current()->time_##which, (wall), clock_wall(), (char[TIMEFORMAT_SIZE]){ 0 }, \
+enum time_use
+{
+  TIME_ROUTE,
+  TIME_PROTOCOL
+};
+const struct timeformat *reconfig_timeformat(enum time_use use);
+#define TIME_BY(use, wall)                                                                       \
+  timeformat_print(reconfig_timeformat(use), (wall), clock_wall(), (char[TIMEFORMAT_SIZE]){ 0 }, \
                    TIMEFORMAT_SIZE)
 
 /* Configuration: parsed by a thread of its own, applied in slices, the one before kept for undo. */

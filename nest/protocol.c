@@ -617,7 +617,7 @@ proto_cmd_show(struct cli *c, const struct proto_pattern *which, bool details)
       cli_line(c, 2002, "%-10s %-10s %-10s %-6s %-12s  %s", "Name", "Proto", "Table", "State", "Since",
                "Info");
     cli_line(c, 1002, "%-10s %-10s %-10s %-6s %-12s  %s", p->name, p->class->name, table_column(p),
-             state_name(p->state), TIME_BY(protocol, p->since), p->class->info ? p->class->info(p) : "");
+             state_name(p->state), TIME_BY(TIME_PROTOCOL, p->since), p->class->info ? p->class->info(p) : "");
     if (details)
       show_details(p, c);
   }

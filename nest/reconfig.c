@@ -69,6 +69,14 @@ reconfig_current(void)
   return rc.current;
 }
 
+const struct timeformat *
+reconfig_timeformat(enum time_use use)
+{
+  if (!rc.current) /* nothing has been read yet */
+    return &timeformat_iso_short_ms;
+  return use == TIME_ROUTE ? &rc.current->time_route : &rc.current->time_protocol;
+}
+
 /* The parsing thread */
 
 static void

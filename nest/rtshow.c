@@ -101,7 +101,7 @@ print_route(struct listing *l, const char *net, const struct route *r, bool prim
   else
     snprintf(info, sizeof(info), "(%u)", a->preference);
   cli_line(l->cli, 1007, "%-20s %s [%s %s%s]%s %s", net, dest_name(a), a->origin->name,
-           TIME_BY(route, r->since), from, primary ? " *" : "", info);
+           TIME_BY(TIME_ROUTE, r->since), from, primary ? " *" : "", info);
   print_nexthops(l, a);
   if (l->s->all)
     print_attrs(l, a);

@@ -66,25 +66,6 @@ static const struct proto_class class_listener = { .name = "Listener",
 
 /* --- The world: two talkers and two listeners, one of which rejects, at one table; another table --- */
 
-static void
-no_globals(const struct config *cfg UNUSED)
-{
-}
-
-/* Replies ask for the form of times in the configuration of the daemon, which is none of those below. */
-static void
-reconfig_begin(struct world *w)
-{
-  static const struct reconfig_hooks hooks = { .globals = no_globals };
-  struct config *cfg = fixture_config_begin(&w->f);
-
-  cfg->file = "test";
-  cfg->time_route = cfg->time_protocol = timeformat_iso_short_ms;
-  w->f.made_count = 0; /* it is not ours any more */
-  reconfig_init(w->f.pool, w->f.loop, cfg, &hooks);
-  settle(&w->f);
-}
-
 static struct config *
 config_in_force(void)
 {
@@ -160,11 +141,10 @@ setup(void **ctx)
   int error;
 
   fixture_init(&w->f);
-  cli_init(w->f.pool, w->f.loop);
-  reconfig_begin(w);
   configure(w);
   w->reply = malloc(REPLY_SIZE);
   snprintf(w->path, sizeof(w->path), "/tmp/rtshow-test-%d.ctl", (int) getpid());
+  cli_init(w->f.pool, w->f.loop);
   assert_non_null(cli_listen(w->f.pool, w->f.loop, w->path, false, config_in_force, &error));
   w->fd = connect_to(w->path);
   while (!receive(w)) /* the greeting */
@@ -179,9 +159,6 @@ teardown(void **ctx)
 
   if (w->fd >= 0)
     close(w->fd);
-  settle(&w->f);
-  reconfig_stop();
-  reconfig_free();
   fixture_end(&w->f);
   unlink(w->path);
   free(w->reply);

@@ -67,7 +67,7 @@ show_row(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
   btime interval = i->tx_interval ? i->tx_interval : (btime) i->local_min_tx;
 
   cli_line(c, 1020, "%-25s %-10s %-10s %-12s  %7s  %7s", IP_STR(s->key.remote), ifname,
-           bfd_state_name(i->status.state), TIME_BY(protocol, wall_of(i->since)), TIME_STR(interval),
+           bfd_state_name(i->status.state), TIME_BY(TIME_PROTOCOL, wall_of(i->since)), TIME_STR(interval),
            TIME_STR(i->detection_time));
 }
 
@@ -139,7 +139,7 @@ show_full(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
   field(c, 2, "Session type", "%s", s->key.hop == BFD_DIRECT ? "Direct" : "Multihop");
   field(c, 2, "Session state", "%s", bfd_state_name(i->status.state));
   field(c, 2, "Remote state", "%s", bfd_state_name(i->status.remote_state));
-  field(c, 2, "Last state change", "%s", TIME_BY(protocol, wall_of(i->since)));
+  field(c, 2, "Last state change", "%s", TIME_BY(TIME_PROTOCOL, wall_of(i->since)));
   field(c, 2, "Local diagnostic", "%s", bfd_diag_name(i->status.diag));
   field(c, 2, "Remote diagnostic", "%s", bfd_diag_name(i->remote_diag));
   field(c, 2, "Local discriminator", "%u", i->local_disc);

@@ -128,7 +128,7 @@ check_ours(struct kernel_proto *p, const struct nl_route *r)
 
   if (!wanted)
   {
-    /* During the feed it may be wanted yet: the end of that asks for another scan. */
+    /* While the feed goes on it may be wanted yet; the end of the feed asks for a scan. */
     if (!p->channel->feeding && loop_now(p->p.loop) >= p->leftovers_until)
       nl_route_delete(p->routes, r, 0);
     return;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "nest/bfd.h"
@@ -236,11 +237,24 @@ watch_signals(void)
 }
 
 static void
-own_socket(const char *path)
+own_file(const char *path)
 {
   /* The group may use it. */
   if (!privileges_own_file(path, bird.opt.user, bird.opt.group))
     die("Cannot change the owner of %s: %s", path, strerror(errno));
+}
+
+/* The standard place lives in memory, and is gone after a boot. Failure shows when the socket is opened. */
+static void
+make_control_directory(void)
+{
+  char dir[] = PATH_CONTROL_SOCKET;
+
+  if (strcmp(bird.opt.control, dir) != 0)
+    return;
+  *strrchr(dir, '/') = 0;
+  if (mkdir(dir, 0755) == 0)
+    own_file(dir);
 }
 
 static void
@@ -248,6 +262,7 @@ open_control_sockets(const struct config *cfg)
 {
   int error;
 
+  make_control_directory();
   cli_init(bird.pool, bird.loop);
   if (!cli_listen(bird.pool, bird.loop, bird.opt.control, false, reconfig_current, &error))
   {
@@ -255,12 +270,12 @@ open_control_sockets(const struct config *cfg)
       die("Control socket %s is in use by a running daemon", bird.opt.control);
     die("Cannot open control socket %s: %s", bird.opt.control, strerror(error));
   }
-  own_socket(bird.opt.control);
+  own_file(bird.opt.control);
   sockets_init(bird.pool, bird.loop, reconfig_current);
   if (!sockets_configure(cfg))
     exit(1); /* the reason has been said */
   for (const struct cli_socket *s = cfg->cli_sockets; s; s = s->next)
-    own_socket(s->path);
+    own_file(s->path);
 }
 
 /* Into the background. What an operator can get wrong has been checked by now: stderr leads nowhere
