@@ -107,7 +107,7 @@ a_set_keeps_nothing_of_its_caller(void **ctx)
   attrs_unref(set);
 }
 
-#define CHANGES 17
+#define CHANGES 18
 
 static void
 change_number(struct attrs *a, struct fixture *f, uint which)
@@ -134,6 +134,8 @@ change_number(struct attrs *a, struct fixture *f, uint which)
     a->nexthops[2].iface = f->ifaces[0];
   else if (which == 15)
     a->nexthops[0].weight = 256;
+  else if (which == 16)
+    a->recursive = true;
   else
     a->nexthops[2].onlink = true;
 }

@@ -23,10 +23,13 @@ kernel_notify(struct channel *c, const struct net_addr *a, const struct net *n, 
 {
   struct kernel_proto *p = (struct kernel_proto *) c->proto;
 
-  bool leave = kernel_config_of(p)->persist || protos_leaving_routes();
-
-  if ((p->p.state == PROTO_FLUSH && leave) || kernel_write(p, n, a, new))
+  if (p->p.state == PROTO_FLUSH && (kernel_config_of(p)->persist || protos_leaving_routes()))
     return;
+  if (kernel_write(p, n, a, new))
+  {
+    kernel_pace(p); /* a slice has room for thousands of routes */
+    return;
+  }
   p->left_to_others++;
   log_rl(&p->trouble, L_WARN,
          "%s: The kernel's table %u has a route of another program for %s with metric %u, ours has to wait",

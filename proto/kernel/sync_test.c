@@ -2,7 +2,8 @@
  * proto/kernel/sync_test.c: the kernel's table against ours, with a stand-in for sysdep/routes.h
  *
  * The stand-in is a table by number of the network with two keys each: the metric of ours, and that of
- * others. A scan is one slice of work, so things can happen before it and after it.
+ * others. Changes wait in a queue and are carried out some at a time; a scan comes when there are none, in
+ * one slice of work.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,12 +24,24 @@ struct entry
   u8 protocol, type;
 };
 
+#define QUEUE (4 * NETS)
+#define AT_A_TIME 100
+
+struct change
+{
+  struct entry *to;
+  struct entry now; /* not used: remove what has this protocol */
+  struct prefix dst;
+};
+
 struct nl_routes
 {
   struct resource r;
   const struct nl_routes_hooks *hooks;
   void *data;
-  struct work *scan;
+  struct work *scan, *carry_out;
+  struct change queue[QUEUE];
+  uint first, last, most_pending;
   struct nl_routes_counters counters;
   struct entry (*table)[2]; /* [0]: under the metric of ours */
   bool refusing;
@@ -71,6 +84,8 @@ scan_work(struct work *w UNUSED, void *data)
 {
   struct nl_routes *nl = data;
 
+  if (nl_routes_pending(nl))
+    return true;
   nl->counters.scans++;
   nl->hooks->scan_begin(nl->data, KERNEL_TABLE_MAIN);
   for (u32 i = 0; i < NETS; i++)
@@ -79,6 +94,45 @@ scan_work(struct work *w UNUSED, void *data)
         report(nl, i, key, NL_ROUTE_SEEN);
   nl->hooks->scan_end(nl->data, KERNEL_TABLE_MAIN);
   return false;
+}
+
+static void
+carry_out_one(struct nl_routes *nl, const struct change *c)
+{
+  bool removing = !c->now.used;
+
+  if (!removing && nl->refusing)
+  {
+    nl->hooks->refused(nl->data, 0, &c->dst, false, 22, "no");
+    return;
+  }
+  if (removing && c->to->protocol == c->now.protocol)
+    c->to->used = false;
+  else if (!removing)
+    *c->to = c->now;
+}
+
+static bool
+carry_out_work(struct work *w UNUSED, void *data)
+{
+  struct nl_routes *nl = data;
+
+  for (uint i = 0; i < AT_A_TIME && nl->first != nl->last; i++)
+    carry_out_one(nl, &nl->queue[nl->first++ % QUEUE]);
+  if (nl->first != nl->last)
+    work_schedule(nl->carry_out);
+  nl->hooks->progress(nl->data);
+  return false;
+}
+
+static void
+ask_for(struct nl_routes *nl, const struct nl_route *r, bool there)
+{
+  assert_true(nl->last - nl->first < QUEUE);
+  nl->queue[nl->last++ % QUEUE] =
+      (struct change){ .to = entry_of(nl, r), .now = { there, r->protocol, r->type }, .dst = r->dst };
+  nl->most_pending = MAX(nl->most_pending, nl->last - nl->first);
+  work_schedule(nl->carry_out);
 }
 
 static const struct resource_class nl_routes_class = { .name = "Stand-in", .size = sizeof(struct nl_routes) };
@@ -92,6 +146,7 @@ nl_routes_new(pool *p, struct loop *l, bool v6 UNUSED, const struct nl_routes_ho
   nl->hooks = hooks;
   nl->data = data;
   nl->scan = work_new(p, l, LOOP_REST, scan_work, nl);
+  nl->carry_out = work_new(p, l, LOOP_REST, carry_out_work, nl);
   nl->table = the_world->kernel;
   return nl;
 }
@@ -103,30 +158,23 @@ nl_routes_scan(struct nl_routes *nl, u32 table UNUSED)
 }
 
 void
-nl_route_set(struct nl_routes *nl, const struct nl_route *r, u64 cookie)
+nl_route_set(struct nl_routes *nl, const struct nl_route *r, u64 cookie UNUSED)
 {
   nl->counters.set++;
-  if (nl->refusing)
-    nl->hooks->refused(nl->data, cookie, &r->dst, false, 22, "no");
-  else
-    *entry_of(nl, r) = (struct entry){ true, r->protocol, r->type };
+  ask_for(nl, r, true);
 }
 
 void
 nl_route_delete(struct nl_routes *nl, const struct nl_route *r, u64 cookie UNUSED)
 {
-  struct entry *e = entry_of(nl, r);
-
   nl->counters.deleted++;
-  if (e->used && e->protocol == r->protocol)
-    e->used = false;
+  ask_for(nl, r, false);
 }
 
-/* All is done at once here. */
 uint
-nl_routes_pending(const struct nl_routes *nl UNUSED)
+nl_routes_pending(const struct nl_routes *nl)
 {
-  return 0;
+  return nl->last - nl->first;
 }
 
 void
@@ -249,19 +297,13 @@ say_all(struct world *w, uint dest)
     say(w, i, dest);
 }
 
+/* As if what a run before left behind had been spared long enough. */
 static void
 scan(struct world *w)
 {
+  kernel()->leftovers_until = 0;
   kernel_scan(kernel());
   settle(&w->f);
-}
-
-/* So much that nobody spares leftovers any more. */
-static void
-time_passes(struct world *w)
-{
-  kernel()->leftovers_until = 0;
-  scan(w);
 }
 
 static void
@@ -292,6 +334,29 @@ check_all(const struct world *w)
 
 /* --- The tests --- */
 
+/* What the kernel has not done yet is held back, not queued. */
+static void
+the_kernel_is_not_asked_for_more_than_it_can_do(void **ctx)
+{
+  struct world *w = *ctx;
+
+  apply(w);
+  for (uint dest = RTD_BLACKHOLE; dest <= RTD_PROHIBIT; dest++)
+  {
+    say_all(w, dest);
+    run_turns(&w->f, 5);
+  }
+  settle(&w->f);
+  check_all(w);
+  memset(w->kernel, 0, sizeof(w->kernel) / 2); /* somebody removes half of it */
+  scan(w);
+  check_all(w);
+  assert_true(kernel()->routes->most_pending < NL_ROUTES_WINDOW + 64);
+  proto_limit_hit(proto_find("kernel"), true, "patience");
+  settle(&w->f);
+  assert_false(ours_in_kernel(w));
+}
+
 static void
 the_kernel_gets_what_is_exported(void **ctx)
 {
@@ -309,7 +374,7 @@ the_kernel_gets_what_is_exported(void **ctx)
 }
 
 static void
-leftovers_of_a_run_before_are_removed(void **ctx)
+leftovers_of_a_run_before_are_removed_in_time(void **ctx)
 {
   struct world *w = *ctx;
 
@@ -317,8 +382,8 @@ leftovers_of_a_run_before_are_removed(void **ctx)
     put(w, i, 0, NL_PROTO_BIRD);
   put(w, 1, 1, NL_PROTO_STATIC);
   apply(w);
-  assert_true(ours_in_kernel(w)); /* they may be wanted again */
-  time_passes(w);
+  assert_true(w->kernel[0][0].used); /* it may be wanted yet */
+  scan(w);
   check_all(w);
   assert_true(w->kernel[1][1].used);
 }
@@ -343,7 +408,10 @@ a_scan_in_the_middle_of_the_feed_removes_nothing(void **ctx)
   {
     run_turns(&w->f, 1);
     if (kernel()->synced)
+    {
+      kernel()->leftovers_until = 0;
       kernel_scan(kernel());
+    }
     for (u32 i = 0; i < NETS; i++)
       assert_true(w->kernel[i][0].used);
   }
@@ -419,6 +487,7 @@ a_key_that_is_let_go_is_taken_at_once(void **ctx)
   assert_int_equal(w->kernel[5][0].protocol, NL_PROTO_STATIC);
   w->kernel[5][0].used = false;
   report(kernel()->routes, 5, 0, NL_ROUTE_GONE);
+  settle(&w->f);
   check_all(w);
 }
 
@@ -564,8 +633,9 @@ int
 main(void)
 {
   static const struct CMUnitTest tests[] = {
+    TEST(the_kernel_is_not_asked_for_more_than_it_can_do),
     TEST(the_kernel_gets_what_is_exported),
-    TEST(leftovers_of_a_run_before_are_removed),
+    TEST(leftovers_of_a_run_before_are_removed_in_time),
     TEST(a_scan_in_the_middle_of_the_feed_removes_nothing),
     TEST(a_scan_repairs_what_others_spoiled),
     TEST(a_scan_of_what_is_right_writes_nothing),

@@ -252,6 +252,35 @@ an_address_on_a_link_is_its_own_next_hop(void **ctx)
   assert_true(ip_equal(route_at(w, NET_A)->attrs->nexthops[0].via, ip("11.0.0.1")));
 }
 
+/*
+ * Both addresses are covered by the default route when the routes come, and by these from then on. When the
+ * default goes they must not go on with its next hop, each for the sake of the other.
+ */
+static void
+recursive_routes_do_not_hold_each_other_up(void **ctx)
+{
+  static const char *const addrs[][2] = { { "10.0.0.1", "11.0.0.1" }, { "11.0.0.1", "10.0.0.1" } };
+  struct world *w = *ctx;
+
+  for (uint i = 0; i < ARRAY_SIZE(addrs); i++)
+  {
+    link_set_up(3, "eth1", "198.51.100.1", 24);
+    begin(w);
+    route_via(w, net4(0, 0), "198.51.100.10");
+    apply(w);
+    begin(w);
+    route_via(w, net4(0, 0), "198.51.100.10");
+    route_recursive(w, NET_A, addrs[i][0]);
+    route_recursive(w, NET_B, addrs[i][1]);
+    apply(w);
+    link_goes(3, "eth1");
+    settle(&w->f);
+    assert_null(route_at(w, net4(0, 0)));
+    assert_int_equal(route_at(w, NET_A)->attrs->dest, RTD_UNREACHABLE);
+    assert_int_equal(route_at(w, NET_B)->attrs->dest, RTD_UNREACHABLE);
+  }
+}
+
 /* --- Reconfiguration --- */
 
 static void
@@ -391,6 +420,7 @@ main(void)
     TEST(a_failure_in_the_middle_of_announcing_reaches_all_routes),
     TEST(recursive_routes_follow_the_table),
     TEST(an_address_on_a_link_is_its_own_next_hop),
+    TEST(recursive_routes_do_not_hold_each_other_up),
     TEST(the_same_again_changes_nothing),
     TEST(routes_come_go_and_change),
     TEST(reconfigurations_in_a_row_lose_nothing),
