@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/conf.h"
-#include "lib/text.h"
+#include "conf/iproute.h"
 #include "sysdep/clock.h"
 
 /* Errors */
@@ -85,35 +84,39 @@ cf_symbol_find(const struct config *cfg, const char *name)
   return NULL;
 }
 
+static struct cf_symbol *
+symbol_add(struct config *cfg, const char *name, enum cf_symbol_class class)
+{
+  struct cf_symbol *sym = lp_alloc(cfg->lp, sizeof(*sym));
+
+  sym->name = lp_strdup(cfg->lp, name);
+  sym->class = class;
+  hash_add(&cfg->symbols, &sym->hn, hash_text(name));
+  return sym;
+}
+
 struct cf_symbol *
 cf_symbol_new(struct cf_ctx *cx, const struct cf_loc *loc, const char *name, enum cf_symbol_class class)
 {
   if (cf_symbol_find(cx->cfg, name))
     cf_error(cx, loc, "Symbol '%s' already defined", name);
-
-  struct cf_symbol *sym = lp_alloc(cx->cfg->lp, sizeof(*sym));
-
-  sym->name = lp_strdup(cx->cfg->lp, name);
-  sym->class = class;
-  hash_add(&cx->cfg->symbols, &sym->hn, hash_text(name));
-  return sym;
+  return symbol_add(cx->cfg, name, class);
 }
 
-/* Constants and arithmetic */
-
-static const char *
-type_name(enum cf_type type)
+void
+cf_symbol_predefine(struct config *cfg, const char *name, struct cf_value value)
 {
-  static const char *const names[] = { "a number", "a boolean", "a string", "an IP address", "a prefix" };
-
-  return names[type];
+  if (!cf_symbol_find(cfg, name))
+    symbol_add(cfg, name, CF_CONSTANT)->value = value;
 }
+
+/* Constants and operators */
 
 static bool
 has_type(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v, enum cf_type type)
 {
   if (v.type != type)
-    cf_error(cx, loc, "Expected %s, got %s", type_name(type), type_name(v.type));
+    cf_error(cx, loc, "Expected %s, got %s", cf_type_name(type), cf_type_name(v.type));
   return v.type == type;
 }
 
@@ -159,32 +162,114 @@ cf_router_id(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
   return cf_int(cx, loc, v);
 }
 
-/* Numbers are unsigned and wrap at 32 bits. */
-struct cf_value
-cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, int op, struct cf_value a, struct cf_value b)
+struct cf_bytes
+cf_bytes(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
 {
-  u32 x = cf_int(cx, loc, a), y = cf_int(cx, loc, b);
+  if (v.type == CF_BYTES)
+    return v.bytes;
+
+  const char *text = cf_text(cx, loc, v);
+
+  return (struct cf_bytes){ (const byte *) text, strlen(text) };
+}
+
+static struct cf_value
+bool_value(bool truth)
+{
+  return (struct cf_value){ .type = CF_BOOL, .truth = truth };
+}
+
+/* Numbers are unsigned and wrap at 32 bits. */
+static struct cf_value
+arithmetic(struct cf_ctx *cx, const struct cf_loc *loc, enum cf_op op, u32 x, u32 y)
+{
   struct cf_value v = { .type = CF_INT };
 
-  switch (op)
-  {
-  case '+':
+  if (op == CF_ADD)
     v.num = x + y;
-    break;
-  case '-':
+  else if (op == CF_SUBTRACT)
     v.num = x - y;
-    break;
-  case '*':
+  else if (op == CF_MULTIPLY)
     v.num = x * y;
-    break;
-  case '/':
-    if (!y)
-      cf_error(cx, loc, "Division of %u by zero", x);
-    else
-      v.num = x / y;
-    break;
-  }
+  else if (y)
+    v.num = x / y;
+  else
+    cf_error(cx, loc, "Division of %u by zero", x);
   return v;
+}
+
+/* Values of different types are unequal, and neither is less. */
+static struct cf_value
+comparison(struct cf_ctx *cx, const struct cf_loc *loc, enum cf_op op, struct cf_value a, struct cf_value b)
+{
+  if (op == CF_EQUAL || op == CF_UNEQUAL)
+    return bool_value((a.type == b.type && !cf_value_compare(a, b)) == (op == CF_EQUAL));
+  if (!has_type(cx, loc, b, a.type))
+    return bool_value(false);
+
+  int order = cf_value_compare(a, b);
+
+  if (op == CF_LESS)
+    return bool_value(order < 0);
+  if (op == CF_LESS_EQUAL)
+    return bool_value(order <= 0);
+  return bool_value(op == CF_GREATER ? order > 0 : order >= 0);
+}
+
+static struct cf_value
+matching(struct cf_ctx *cx, const struct cf_loc *loc, bool wanted, struct cf_value a, struct cf_value b)
+{
+  int match = cf_value_match(a, b);
+
+  if (match < 0)
+    cf_error(cx, loc, "Cannot match %s with %s", cf_type_name(a.type), cf_type_name(b.type));
+  return bool_value((match > 0) == wanted);
+}
+
+static bool
+truth_of(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
+{
+  return has_type(cx, loc, v, CF_BOOL) && v.truth;
+}
+
+struct cf_value
+cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, enum cf_op op, struct cf_value a, struct cf_value b)
+{
+  if (op <= CF_DIVIDE)
+  {
+    u32 x = cf_int(cx, loc, a), y = cf_int(cx, loc, b);
+
+    return arithmetic(cx, loc, op, x, y);
+  }
+  if (op <= CF_GREATER_EQUAL)
+    return comparison(cx, loc, op, a, b);
+  if (op <= CF_MATCH_NOT)
+    return matching(cx, loc, op == CF_MATCH, a, b);
+
+  bool x = truth_of(cx, loc, a), y = truth_of(cx, loc, b);
+
+  return bool_value(op == CF_AND ? x && y : x || y);
+}
+
+struct cf_value
+cf_not(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v)
+{
+  return bool_value(!truth_of(cx, loc, v));
+}
+
+struct cf_value
+cf_pair(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value a, struct cf_value b)
+{
+  u32 x = cf_range(cx, loc, "Each half of a pair", cf_int(cx, loc, a), 0, 0xffff);
+  u32 y = cf_range(cx, loc, "Each half of a pair", cf_int(cx, loc, b), 0, 0xffff);
+
+  return (struct cf_value){ .type = CF_PAIR, .num = x << 16 | y };
+}
+
+void
+cf_no_filters(struct cf_ctx *cx, const struct cf_loc *loc)
+{
+  cf_error(cx, loc, "filters are not supported by this build");
 }
 
 struct prefix
@@ -256,12 +341,22 @@ conf_error_fill(struct conf_error *error, const struct cf_ctx *cx)
   snprintf(error->hint, sizeof(error->hint), "%s", cx->hint);
 }
 
+static void
+set_defaults(struct config *cfg)
+{
+  cfg->time_route = cfg->time_protocol = timeformat_iso_short_ms;
+  cfg->time_base = cfg->time_log = timeformat_iso_long_ms;
+  cfg->latency_limit = BT_S(1);
+  cfg->watchdog_warning = BT_S(5);
+  cfg->graceful_wait = 240;
+}
+
 struct config *
 config_parse(const char *file, struct conf_error *error)
 {
   pool *p = pool_new(NULL, "Config");
   struct config *cfg = mb_alloc(p, sizeof(*cfg));
-  struct cf_ctx cx = { .cfg = cfg, .file = file };
+  struct cf_ctx cx = { .cfg = cfg, .file = file, .pool = pool_new(p, "Parse") };
 
   cfg->pool = p;
   cfg->lp = cx.lp = lp_new(p);
@@ -270,6 +365,8 @@ config_parse(const char *file, struct conf_error *error)
   hash_init(&cfg->symbols, p);
   list_init(&cfg->protos);
   list_init(&cfg->tables);
+  set_defaults(cfg);
+  iproute_constants(cfg, "/etc/iproute2", "/usr/share/iproute2");
 
   if (!cf_lex_open(&cx, file))
   {
@@ -282,6 +379,7 @@ config_parse(const char *file, struct conf_error *error)
   bool ok = cf_parse_config(&cx);
 
   cf_lex_close(&cx);
+  rfree(cx.pool);
   if (ok)
     return cfg;
   conf_error_fill(error, &cx);
@@ -300,7 +398,7 @@ bool
 config_command(struct config *cfg, struct cli *cli, const char *line, struct conf_error *error)
 {
   pool *p = pool_new(NULL, "Command");
-  struct cf_ctx cx = { .cfg = cfg, .cli = cli, .lp = lp_new(p) };
+  struct cf_ctx cx = { .cfg = cfg, .cli = cli, .pool = p, .lp = lp_new(p) };
 
   cf_lex_line(&cx, line);
 

@@ -8,38 +8,16 @@
 #ifndef PEREGRINE_CONF_CONF_H
 #define PEREGRINE_CONF_CONF_H
 
+#include "conf/value.h"
 #include "lib/hash.h"
 #include "lib/ip.h"
+#include "lib/text.h"
 #include "sysdep/log.h"
 
 struct cf_loc
 {
   const char *file; /* NULL in a command line */
   int line, column; /* from 1 */
-};
-
-/* Values of constants and expressions */
-
-enum cf_type
-{
-  CF_INT,
-  CF_BOOL,
-  CF_STRING,
-  CF_IP,
-  CF_PREFIX
-};
-
-struct cf_value
-{
-  enum cf_type type;
-  union
-  {
-    u32 num;
-    bool truth;
-    const char *text;
-    ip_addr ip;
-    struct prefix prefix;
-  };
 };
 
 /* Symbols: constants and protocols; one name space. */
@@ -50,7 +28,8 @@ enum cf_symbol_class
   CF_CONSTANT,
   CF_PROTOCOL,
   CF_TEMPLATE,
-  CF_TABLE
+  CF_TABLE,
+  CF_FILTER /* none yet */
 };
 
 struct cf_symbol
@@ -73,20 +52,31 @@ struct config
   const char *file; /* as given */
   btime loaded;     /* wall-clock */
   struct htable symbols;
-  u32 router_id;        /* 0: not given */
-  const char *hostname; /* NULL: the system's */
+  u32 router_id;                              /* 0: not given */
+  const struct iface_pattern *router_id_from; /* nest/iface.h; NULL: any interface but loopback ones */
+  const char *hostname;                       /* NULL: the system's */
   struct log_sink *sinks;
   uint sink_count;
-  uint debug_protocols; /* default debug flags of protocols (nest/protocol.h) */
-  struct list protos;   /* struct proto_config (nest/protocol.h), in the order of the file */
-  struct list tables;   /* struct table_config (nest/table.h), likewise */
+  struct cli_socket *cli_sockets; /* nest/sockets.h: control sockets besides that of the command line */
+  struct timeformat time_route, time_protocol, time_base, time_log;
+  /* Default debug flags (nest/protocol.h) of protocols, channels and tables. */
+  uint debug_protocols, debug_channels, debug_tables;
+  uint debug_commands; /* 1: log who comes and goes, 2: and what is asked */
+  bool debug_latency;  /* log callbacks that take longer than latency_limit */
+  btime latency_limit;
+  btime watchdog_warning; /* a round of the main loop this long is logged; 0: never */
+  btime watchdog_timeout; /* and one this long ends the daemon; 0: never */
+  uint graceful_wait;     /* seconds */
+  struct list protos;     /* struct proto_config (nest/protocol.h), in the order of the file */
+  struct list tables;     /* struct table_config (nest/table.h), likewise */
 };
 
 /* One parse. The grammar's actions see it as `cx`. */
 struct cf_ctx
 {
   struct config *cfg; /* being built; for a command line the one in force, read only */
-  struct linpool *lp; /* what the parse allocates */
+  pool *pool;         /* of the parse alone */
+  struct linpool *lp; /* what the parse allocates; for a configuration it stays with that */
   void *scanner;
   const char *file; /* the outermost one; NULL: a command line */
   int start_token;  /* first token handed out: which part of the grammar */
@@ -133,16 +123,25 @@ struct cf_symbol *cf_symbol_find(const struct config *cfg, const char *name);
 struct cf_symbol *cf_symbol_new(struct cf_ctx *cx, const struct cf_loc *loc, const char *name,
                                 enum cf_symbol_class class);
 
-/* Constants and arithmetic for the grammar. */
+/* A constant that is there before the file; without effect when the name is taken. */
+void cf_symbol_predefine(struct config *cfg, const char *name, struct cf_value value);
+
+/* Constants and operators for the grammar. */
 struct cf_value cf_constant(struct cf_ctx *cx, const struct cf_loc *loc, const char *name);
-struct cf_value cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, int op, struct cf_value a,
+struct cf_value cf_binary(struct cf_ctx *cx, const struct cf_loc *loc, enum cf_op op, struct cf_value a,
                           struct cf_value b);
+struct cf_value cf_not(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
+struct cf_value cf_pair(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value a, struct cf_value b);
 u32 cf_int(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
 const char *cf_text(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
+/* What may be a secret: a byte string, or the bytes of a string. */
+struct cf_bytes cf_bytes(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
 ip_addr cf_ip(struct cf_ctx *cx, const struct cf_loc *loc, struct cf_value v);
 u32 cf_router_id(struct cf_ctx *cx, const struct cf_loc *loc,
                  struct cf_value v); /* an IPv4 address or a number */
 struct prefix cf_prefix(struct cf_ctx *cx, const struct cf_loc *loc, ip_addr a, u32 len);
+/* Words and signs of the filter language have their meaning, only not here. */
+void cf_no_filters(struct cf_ctx *cx, const struct cf_loc *loc);
 
 /* Between lexer, parser and the functions above. */
 struct cf_keyword

@@ -114,9 +114,3 @@ growhash_walk(struct growhash *h, u32 *pos, void (*visit)(struct gnode *n, void 
   }
   return end != 0;
 }
-
-size_t
-growhash_size(const struct growhash *h)
-{
-  return (sizeof(struct gnode *) << h->order) + (h->old ? sizeof(struct gnode *) << (h->order - 1) : 0);
-}

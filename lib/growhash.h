@@ -40,7 +40,4 @@ struct gnode *growhash_chain(const struct growhash *h, u32 hash);
  */
 bool growhash_walk(struct growhash *h, u32 *pos, void (*visit)(struct gnode *n, void *data), void *data);
 
-/* Bytes of the slot arrays. */
-size_t growhash_size(const struct growhash *h);
-
 #endif

@@ -28,6 +28,27 @@ net_equal(const struct net_addr *a, const struct net_addr *b)
          a->max_len == b->max_len && a->asn == b->asn;
 }
 
+static bool
+routable_v4(const struct prefix *p)
+{
+  u32 a = ip_to_u32(p->addr);
+
+  if (!p->len && !a)
+    return true;
+  return a >> 24 && a >> 24 != 127 && a >> 29 != 7;
+}
+
+bool
+net_is_routable(const struct net_addr *a)
+{
+  const struct prefix *p = &a->prefix;
+
+  if (ip_is_v4(p->addr))
+    return routable_v4(p);
+  return !ip_is_link_local(p->addr) && !ip_is_multicast(p->addr) &&
+         !(p->len == 128 && ip_is_loopback(p->addr));
+}
+
 bool
 prefix_covers(const struct prefix *p, const struct prefix *a)
 {

@@ -46,6 +46,12 @@ net_from_prefix(const struct prefix *p)
 bool net_equal(const struct net_addr *a, const struct net_addr *b);
 bool net_is_roa(const struct net_addr *a);
 
+/*
+ * Can there be routes for it? Not for what never leaves a host or a link, and not for multicast: 127.0.0.0/8,
+ * 224.0.0.0/3, 0.0.0.0/8 but for the default route, fe80::/10, ff00::/8, ::1.
+ */
+bool net_is_routable(const struct net_addr *a);
+
 /* Is @a, of the same family, inside @p or equal to it? */
 bool prefix_covers(const struct prefix *p, const struct prefix *a);
 

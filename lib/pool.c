@@ -70,8 +70,10 @@ pool_free(struct resource *r)
     rfree(p->inside.ring.prev);
 }
 
-static const struct resource_class pool_class = { "Pool", sizeof(struct pool), pool_free };
-static const struct resource_class block_class = { "Block", sizeof(struct block), NULL };
+static const struct resource_class pool_class = { .name = "Pool",
+                                                  .size = sizeof(struct pool),
+                                                  .free = pool_free };
+static const struct resource_class block_class = { .name = "Block", .size = sizeof(struct block) };
 
 static void
 resource_link(pool *p, struct resource *r, const struct resource_class *class)
@@ -114,8 +116,9 @@ rfree(void *res)
 }
 
 static size_t
-linpool_size(const struct linpool *lp)
+linpool_size(const struct resource *r)
 {
+  const struct linpool *lp = (const struct linpool *) r;
   size_t size = 0;
 
   for (struct node *n = lp->chunks.ring.next; n != &lp->chunks.ring; n = n->next)
@@ -137,7 +140,9 @@ linpool_free(struct resource *r)
   }
 }
 
-static const struct resource_class linpool_class = { "Linpool", sizeof(struct linpool), linpool_free };
+static const struct resource_class linpool_class = {
+  .name = "Linpool", .size = sizeof(struct linpool), .free = linpool_free, .memory = linpool_size
+};
 
 size_t
 pool_size(const pool *p)
@@ -151,8 +156,8 @@ pool_size(const pool *p)
       size += pool_size((struct pool *) r);
     else
       size += malloc_usable_size(r);
-    if (r->class == &linpool_class)
-      size += linpool_size((struct linpool *) r);
+    if (r->class->memory)
+      size += r->class->memory(r);
   }
   return size;
 }

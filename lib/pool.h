@@ -17,7 +17,8 @@ struct resource_class
 {
   const char *name;
   size_t size;
-  void (*free)(struct resource *r); /* may be NULL */
+  void (*free)(struct resource *r);           /* may be NULL */
+  size_t (*memory)(const struct resource *r); /* what it holds besides itself; may be NULL */
 };
 
 struct resource

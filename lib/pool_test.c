@@ -28,7 +28,9 @@ probe_free(struct resource *r)
   rfree(p->victim);
 }
 
-static const struct resource_class probe_class = { "Probe", sizeof(struct probe), probe_free };
+static const struct resource_class probe_class = { .name = "Probe",
+                                                   .size = sizeof(struct probe),
+                                                   .free = probe_free };
 
 static struct probe *
 probe(pool *p, char name)

@@ -2,12 +2,20 @@
  * lib/slab.c: see slab.h
  *
  * A block is aligned to its size, so that an object finds its block by its address. malloc() would pay for
- * that with as much memory again, so blocks come from the system.
+ * that with as much memory again, so blocks come from the system. AddressSanitizer knows nothing of them and
+ * is told what is in use.
  */
 #include <string.h>
 #include <sys/mman.h>
 
 #include "lib/slab.h"
+
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(addr, size) ((void) (addr))
+#define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void) (addr))
+#endif
 
 #define BLOCK_SIZE 65536
 #define ALIGNMENT 8
@@ -55,8 +63,10 @@ block_map(void)
 static void
 block_unmap(struct block *b)
 {
-  if (b)
-    munmap(b, BLOCK_SIZE);
+  if (!b)
+    return;
+  ASAN_UNPOISON_MEMORY_REGION(b, BLOCK_SIZE);
+  munmap(b, BLOCK_SIZE);
 }
 
 static void
@@ -78,7 +88,15 @@ slab_destroy(struct resource *r)
   block_unmap(s->spare);
 }
 
-static const struct resource_class slab_class = { "Slab", sizeof(struct slab), slab_destroy };
+static size_t
+slab_memory(const struct resource *r)
+{
+  return ((const struct slab *) r)->blocks * BLOCK_SIZE;
+}
+
+static const struct resource_class slab_class = {
+  .name = "Slab", .size = sizeof(struct slab), .free = slab_destroy, .memory = slab_memory
+};
 
 struct slab *
 slab_new(pool *p, size_t object_size)
@@ -105,6 +123,7 @@ block_new(struct slab *s)
     s->blocks++;
   }
   *b = (struct block){ 0 };
+  ASAN_POISON_MEMORY_REGION(b + 1, BLOCK_SIZE - sizeof(*b));
   list_add_tail(&s->partial, &b->n);
   return b;
 }
@@ -116,10 +135,11 @@ slab_alloc(struct slab *s)
   struct block *b = first ? SKIP_BACK(struct block, n, first) : block_new(s);
   void *object = b->free;
 
-  if (object)
-    b->free = b->free->next;
-  else
+  if (!object)
     object = (char *) b + FIRST_OBJECT + b->fresh++ * s->object_size;
+  ASAN_UNPOISON_MEMORY_REGION(object, s->object_size);
+  if (b->free)
+    b->free = b->free->next;
   s->objects++;
   if (++b->used == s->per_block)
   {
@@ -142,6 +162,7 @@ slab_free(struct slab *s, void *object)
   }
   f->next = b->free;
   b->free = f;
+  ASAN_POISON_MEMORY_REGION(object, s->object_size);
   s->objects--;
   if (--b->used)
     return;
@@ -156,10 +177,4 @@ size_t
 slab_used(const struct slab *s)
 {
   return s->objects * s->object_size;
-}
-
-size_t
-slab_size(const struct slab *s)
-{
-  return s->blocks * BLOCK_SIZE;
 }

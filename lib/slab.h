@@ -15,8 +15,7 @@ struct slab *slab_new(pool *p, size_t object_size);
 void *slab_alloc(struct slab *s);
 void slab_free(struct slab *s, void *object);
 
-/* Bytes in objects handed out, and in all blocks. */
+/* Bytes in objects handed out. */
 size_t slab_used(const struct slab *s);
-size_t slab_size(const struct slab *s);
 
 #endif

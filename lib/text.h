@@ -13,6 +13,26 @@
 char *time_format(btime t, char *buf);
 #define TIME_STR(t) time_format((t), (char[TIME_TEXT_SIZE]){ 0 })
 
+/*
+ * How moments are written: by strftime(3), where %f stands for the six digits of the fraction of a second and
+ * %1f to %6f for its first ones. Local time zone.
+ */
+struct timeformat
+{
+  const char *recent; /* for what was less than @limit ago */
+  const char *old;    /* for what was before that; NULL: as what is recent */
+  btime limit;
+};
+extern const struct timeformat timeformat_iso_short_ms; /* HH:MM:SS.mmm; YYYY-MM-DD from 20 hours on */
+extern const struct timeformat timeformat_iso_long_ms;  /* YYYY-MM-DD HH:MM:SS.mmm */
+
+/* @wall, seen from @now. Formats that timeformat_fits() fit into TIMEFORMAT_SIZE; what does not fit is "?".
+ */
+#define TIMEFORMAT_SIZE 64
+char *timeformat_print(const struct timeformat *f, btime wall, btime now, char *buf, size_t size);
+/* Does @fmt make something, never more than TIMEFORMAT_SIZE holds, and no control characters? */
+bool timeformat_fits(const char *fmt);
+
 /* Wall-clock time: "YYYY-MM-DD HH:MM:SS.mmm", local time zone. */
 char *wall_format(btime wall, char *buf);
 #define WALL_STR(t) wall_format((t), (char[TIME_TEXT_SIZE]){ 0 })

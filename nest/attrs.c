@@ -69,8 +69,8 @@ mix_ip(u32 h, ip_addr a)
 static u32
 set_hash(const struct attrs *a)
 {
-  u32 h = mix((uintptr_t) a->origin,
-              (u64) a->generation << 48 | (u64) a->source << 40 | (u64) a->dest << 32 | a->preference);
+  u32 h = mix((uintptr_t) a->origin, (u64) a->recursive << 56 | (u64) a->generation << 48 |
+                                         (u64) a->source << 40 | (u64) a->dest << 32 | a->preference);
 
   h = mix(mix_ip(h, a->from), a->igp_metric);
   for (uint i = 0; i < a->nexthop_count; i++)
@@ -94,8 +94,8 @@ static bool
 set_equal(const struct attrs *a, const struct attrs *b)
 {
   if (a->origin != b->origin || a->source != b->source || a->dest != b->dest ||
-      a->generation != b->generation || a->preference != b->preference || !ip_equal(a->from, b->from) ||
-      a->igp_metric != b->igp_metric || a->nexthop_count != b->nexthop_count ||
+      a->generation != b->generation || a->recursive != b->recursive || a->preference != b->preference ||
+      !ip_equal(a->from, b->from) || a->igp_metric != b->igp_metric || a->nexthop_count != b->nexthop_count ||
       a->attr_count != b->attr_count)
     return false;
   for (uint i = 0; i < a->nexthop_count; i++)
@@ -211,5 +211,5 @@ rt_attr_format(const struct rt_attr *a, char *name, size_t name_size, char *valu
 struct attrs_size
 attrs_size(void)
 {
-  return (struct attrs_size){ root.sets.count, root.bytes };
+  return (struct attrs_size){ root.sets.count, root.bytes, sizeof(struct hnode *) << root.sets.order };
 }

@@ -93,7 +93,8 @@ struct attrs
   u32 refs;
   struct rt_origin *origin; /* counted by the set */
   u8 source, dest;
-  u8 generation; /* how many pipes it went through: a loop of pipes ends by it */
+  bool recursive; /* its next hops come from another route: none can come from it in turn */
+  u8 generation;  /* how many pipes it went through: a loop of pipes ends by it */
   u16 preference;
   ip_addr from; /* the neighbour that said so, or IP_NONE */
   u32 igp_metric;
@@ -128,7 +129,7 @@ void rt_attr_format(const struct rt_attr *a, char *name, size_t name_size, char 
 struct attrs_size
 {
   u32 sets;
-  size_t bytes;
+  size_t bytes, overhead;
 };
 struct attrs_size attrs_size(void);
 

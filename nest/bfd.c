@@ -178,8 +178,9 @@ request_free(struct resource *res)
   rfree(r->nb);
 }
 
-static const struct resource_class request_class = { "BFD request", sizeof(struct bfd_request),
-                                                     request_free };
+static const struct resource_class request_class = { .name = "BFD request",
+                                                     .size = sizeof(struct bfd_request),
+                                                     .free = request_free };
 
 struct bfd_request *
 bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *options, bfd_hook *hook,
@@ -246,8 +247,9 @@ provider_free(struct resource *res)
   }
 }
 
-static const struct resource_class provider_class = { "BFD provider", sizeof(struct bfd_provider),
-                                                      provider_free };
+static const struct resource_class provider_class = { .name = "BFD provider",
+                                                      .size = sizeof(struct bfd_provider),
+                                                      .free = provider_free };
 
 static void
 offer_waiting(struct bfd_provider *pv)

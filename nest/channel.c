@@ -124,11 +124,25 @@ judge_update(struct channel *c, const struct route *old, struct attrs *attrs)
   return u;
 }
 
+static bool
+is_routable(struct channel *c, const struct net_addr *a, const struct attrs *attrs)
+{
+  if (a->type == c->table->type && net_is_routable(a))
+    return true;
+  if (attrs)
+  {
+    c->import_updates.received++;
+    c->import_updates.invalid++;
+    log_rl(&c->bogus, L_WARN, "%s.%s: Ignoring a route for %s", c->proto->name, c->cf->name, NET_STR(a));
+  }
+  return false;
+}
+
 static void
 import(struct channel *c, const struct net_addr *a, struct rt_origin *origin, u32 path_id,
        struct attrs *attrs, bool urgent)
 {
-  if (c->state != CHANNEL_UP)
+  if (c->state != CHANNEL_UP || !is_routable(c, a, attrs))
     return;
 
   struct net *n = rt_net(c->table, a);
@@ -138,12 +152,10 @@ import(struct channel *c, const struct net_addr *a, struct rt_origin *origin, u3
   struct channel_counts *counts = attrs ? &c->import_updates : &c->import_withdraws;
 
   counts->received++;
-  if (c->state != CHANNEL_UP) /* a limit struck */
-    return;
   u.origin = origin;
   u.path_id = path_id;
   u.urgent = urgent;
-  switch (rt_update(c->table, c, a, &u))
+  switch (rt_update(c->table, c, n, a, &u))
   {
   case RT_SAME:
     counts->ignored++;
@@ -303,6 +315,8 @@ export_net(struct channel *c, struct net *n, bool again)
 {
   const struct proto_class *class = c->proto->class;
 
+  if (c->state != CHANNEL_UP) /* what was told just before ended it */
+    return;
   if (class->rt_sync)
     class->rt_sync(c, n);
   else
@@ -316,6 +330,13 @@ exports(const struct channel *c)
 }
 
 /* --- Walks and news --- */
+
+static void
+slice_done(struct channel *c)
+{
+  if (c->proto->class->rt_flush)
+    c->proto->class->rt_flush(c);
+}
 
 static void
 visit_prune(struct gnode *g, void *data)
@@ -346,18 +367,22 @@ visit_flush(struct gnode *g, void *data)
   rt_prune_net(c->table, n, c, -1);
 }
 
-/* Walk until the slice is used up, or a limit stops the channel; true: the walk is complete. */
+/* Walk until the slice is used up; true: the walk is complete. One that ends the channel is broken off. */
 static bool
 walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
 {
   enum channel_state state = c->state;
 
-  for (uint i = 0; c->state == state; i++)
+  for (uint i = 0; !c->paused; i++)
   {
-    if (!growhash_walk(&c->table->nets, &c->feed_pos, visit, c))
+    bool more = growhash_walk(&c->table->nets, &c->feed_pos, visit, c);
+
+    if (c->state != state)
+      return false;
+    if (!more)
       return true;
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
-      return false;
+      break;
   }
   return false;
 }
@@ -375,37 +400,50 @@ flushed(struct channel *c)
   proto_channel_down(c->proto);
 }
 
+/* Let networks go that wait for this reader only: too many, perhaps, to go all at once with it. */
+static bool
+forget_news(struct channel *c, btime end)
+{
+  for (uint i = 0; c->reader.table && rt_reader_next(&c->reader); i++)
+    if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
+      return false;
+  return true;
+}
+
+/* The reader stays where it is during the walk: no network of which the protocol was told goes before. */
 static bool
 channel_flush(struct channel *c, btime end)
 {
-  if ((c->imported || c->filtered || c->exported) && !walk(c, visit_flush, end))
+  if (c->pruning && (c->imported || c->filtered || c->exported) && !walk(c, visit_flush, end))
+  {
+    slice_done(c);
+    return !c->paused;
+  }
+  slice_done(c);
+  c->pruning = false;
+  if (!forget_news(c, end))
     return true;
   flushed(c);
   return false;
 }
 
-/* False: nothing to read any more. Stops when a limit stops the channel. */
+/* False: nothing to read any more. */
 static bool
 read_news(struct channel *c, btime end)
 {
-  for (uint i = 0; c->state == CHANNEL_UP; i++)
+  for (uint i = 0; !c->paused; i++)
   {
     struct net *n = rt_reader_next(&c->reader);
 
     if (!n)
       return false;
     export_net(c, n, false);
-    if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
+    if (c->state != CHANNEL_UP)
       return true;
+    if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(c->proto->loop) >= end)
+      break;
   }
   return true;
-}
-
-static void
-slice_done(struct channel *c)
-{
-  if (c->proto->class->rt_flush)
-    c->proto->class->rt_flush(c);
 }
 
 static void
@@ -440,7 +478,7 @@ channel_slice(struct work *w UNUSED, void *data)
     more = more || c->pruning || c->feeding;
   }
   slice_done(c);
-  return more;
+  return more && !c->paused;
 }
 
 /* Ahead of all else, so in small pieces. */
@@ -465,12 +503,27 @@ reader_wake(struct rt_reader *r, bool urgent)
   work_schedule(urgent ? c->urgent_work : c->work);
 }
 
+void
+channel_pause(struct channel *c, bool pause)
+{
+  c->paused = pause;
+  if (pause || !c->work)
+    return;
+  work_schedule(c->urgent_work);
+  work_schedule(c->work);
+}
+
 /* --- Refreshes --- */
 
+/* What the refresh before has not removed yet is left to the end of this one. */
 void
 channel_refresh_begin(struct channel *c)
 {
   c->round++;
+  if (c->state != CHANNEL_UP || !c->pruning)
+    return;
+  c->pruning = false;
+  c->feed_pos = 0;
 }
 
 void
@@ -524,7 +577,7 @@ channel_start(struct channel *c)
   c->export_updates = c->export_withdraws = (struct channel_counts){ 0 };
   c->work = work_new(c->pool, c->proto->loop, LOOP_REST, channel_slice, c);
   c->urgent_work = work_new(c->pool, c->proto->loop, LOOP_FIRST, channel_urgent_slice, c);
-  c->feeding = c->refeeding = c->pruning = false;
+  c->feeding = c->refeeding = c->pruning = c->paused = false;
   c->feed_pos = 0;
   if (!exports(c))
     return;
@@ -542,7 +595,9 @@ channel_stop(struct channel *c)
 {
   if (c->state != CHANNEL_UP)
     return;
-  c->state = CHANNEL_FLUSHING; /* the reader stays: it keeps networks that the protocol has to forget */
+  c->state = CHANNEL_FLUSHING;
+  c->feeding = c->refeeding = false;
+  c->pruning = true;
   c->feed_pos = 0;
   work_schedule(c->work);
 }
@@ -620,6 +675,7 @@ channel_config_get(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_con
   cf->import = RT_ACCEPT;
   cf->export = RT_REJECT;
   cf->rpki_reload = true;
+  cf->debug = cx->cfg->debug_channels;
   list_add_tail(&pc->channels, &cf->n);
   return cf;
 }
@@ -707,7 +763,7 @@ show_count(struct cli *cli, const char *title, const struct channel_counts *n, b
     snprintf(filtered, sizeof(filtered), "%llu", (unsigned long long) n->filtered);
   if (import)
     snprintf(ignored, sizeof(ignored), "%llu", (unsigned long long) n->ignored);
-  cli_line(cli, 1006, "      %-19s %10llu %10s %10s %10s %10llu", title, (unsigned long long) n->received,
+  cli_line(cli, 1006, "      %-17s %10llu %10s %10s %10s %10llu", title, (unsigned long long) n->received,
            invalid, filtered, ignored, (unsigned long long) n->accepted);
 }
 

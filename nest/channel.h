@@ -82,6 +82,7 @@ struct channel
   u8 round;   /* of refreshes */
   u32 imported, filtered, preferred, exported;
   bool limit_hit[LIMIT__MAX];
+  struct log_limit bogus;
   struct channel_counts import_updates, import_withdraws, export_updates, export_withdraws;
 
   struct rt_reader reader;
@@ -89,6 +90,7 @@ struct channel
   struct work *work, *urgent_work;
   bool feeding, refeeding, pruning; /* a walk of the table is going on, from feed_pos */
   u32 feed_pos;
+  bool paused; /* the protocol takes no news now */
 };
 
 /* Configuration. channel_config_get() opens the channel for @type, making it on first use. */
@@ -123,6 +125,9 @@ void channel_update_from(struct channel *c, const struct net_addr *a, struct rt_
 /* What is not announced again between the two calls is removed, in slices. */
 void channel_refresh_begin(struct channel *c);
 void channel_refresh_end(struct channel *c);
+
+/* Hold back what the protocol is told, and go on; for protocols that pass it on to something slow. */
+void channel_pause(struct channel *c, bool pause);
 
 /* Tell the protocol everything again. */
 void channel_refeed(struct channel *c);

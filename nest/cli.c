@@ -20,6 +20,9 @@
 #define CLI_COMMANDS_A_ROUND 16
 #define ACCEPT_PAUSE BT_S(1)
 
+/* Output waiting to be read above which log lines wait where they have their bound. */
+#define ECHO_ROOM 4096
+
 struct cli
 {
   struct resource r;
@@ -32,6 +35,7 @@ struct cli
   size_t in_pos, in_len, in_scanned; /* taken up to pos, searched for a newline up to scanned */
   char *out;
   size_t out_pos, out_len, out_size;
+  uint number;
   uint last_code;  /* of the reply being written; 0: none yet */
   bool busy;       /* a reply is not finished */
   bool restricted; /* read only */
@@ -39,7 +43,16 @@ struct cli
   bool eof, closing;
   void (*room_hook)(struct cli *c, void *data);
   void *room_data;
+  struct log_echo *echo; /* NULL: no log lines wanted */
+  struct node echoing;
 };
+
+static struct
+{
+  struct mailbox *echo_wake; /* some echo has lines */
+  struct list echoing;       /* sessions with one */
+  uint count;                /* of sessions so far */
+} cli;
 
 /* Output */
 
@@ -48,6 +61,13 @@ out_append(struct cli *c, const char *text, size_t len)
 {
   if (c->out_pos && c->out_pos == c->out_len)
     c->out_pos = c->out_len = 0;
+  /* A client that is always a little behind does not make this grow for ever. */
+  if (c->out_len + len > c->out_size && c->out_pos > c->out_size / 2)
+  {
+    memmove(c->out, c->out + c->out_pos, c->out_len - c->out_pos);
+    c->out_len -= c->out_pos;
+    c->out_pos = 0;
+  }
   if (c->out_len + len > c->out_size)
   {
     c->out_size = MAX(2 * c->out_size, c->out_len + len + 4096);
@@ -160,6 +180,8 @@ run_command(struct cli *c, char *line)
 
   if (len && line[len - 1] == '\r')
     line[len - 1] = 0;
+  if (c->get_config()->debug_commands >= 2)
+    log_write(L_TRACE, "Control session %u: %s", c->number, line);
   c->busy = true;
   if (!config_command(c->get_config(), c, line, &error))
     cli_end(c, 9001, "%s", error.text);
@@ -220,15 +242,107 @@ run_next(struct cli *c)
   return true;
 }
 
+/* Log lines */
+
+static bool
+has_echo_room(const struct cli *c)
+{
+  return c->out_len - c->out_pos < ECHO_ROOM;
+}
+
+static void
+echo_line(struct cli *c, const char *text)
+{
+  out_append(c, "+", 1);
+  out_append(c, text, strlen(text));
+  out_append(c, "\n", 1);
+}
+
+/* As many as fit; the others wait for the client to read. True: there may be more. */
+static bool
+echo_lines(struct cli *c)
+{
+  char line[LOG_LINE_SIZE], losses[48];
+  uint lost;
+
+  while (c->echo && has_echo_room(c))
+  {
+    bool more = log_echo_read(c->echo, line, &lost);
+
+    if (lost)
+    {
+      snprintf(losses, sizeof(losses), "(%u log lines lost)", lost);
+      echo_line(c, losses);
+    }
+    if (!more)
+      return false;
+    echo_line(c, line);
+  }
+  return c->echo;
+}
+
+static void
+echo_woken(struct msg *m, void *data UNUSED)
+{
+  struct cli *c;
+
+  msg_free(m);
+  LIST_WALK (c, &cli.echoing, echoing)
+    work_schedule(c->work);
+}
+
+static void
+echo_stop(struct cli *c)
+{
+  if (!c->echo)
+    return;
+  log_echo_close(c->echo);
+  c->echo = NULL;
+  list_remove(&c->echoing);
+}
+
+void
+cli_echo(struct cli *c, uint classes, uint size)
+{
+  echo_stop(c);
+  if (classes)
+  {
+    c->echo = log_echo_open(classes, size, cli.echo_wake);
+    list_add_tail(&cli.echoing, &c->echoing);
+  }
+  cli_end(c, 0, "%s", "");
+}
+
+void
+cli_init(pool *p, struct loop *l)
+{
+  list_init(&cli.echoing);
+  cli.echo_wake = mailbox_new(p, l, echo_woken, NULL);
+}
+
 /* Session */
 
 static void
 cli_resource_free(struct resource *r)
 {
-  rfree(((struct cli *) r)->pool);
+  struct cli *c = (struct cli *) r;
+
+  echo_stop(c);
+  rfree(c->pool);
 }
 
-static const struct resource_class cli_class = { "Control session", sizeof(struct cli), cli_resource_free };
+static const struct resource_class cli_class = { .name = "Control session",
+                                                 .size = sizeof(struct cli),
+                                                 .free = cli_resource_free };
+
+/* The client is gone, or wishes to be. */
+static void
+cli_leave(struct cli *c)
+{
+  if (c->get_config()->debug_commands >= 1)
+    log_write(L_TRACE, "Control session %u closed", c->number);
+  rfree(c);
+}
 
 static bool
 cli_flush(struct cli *c)
@@ -285,11 +399,12 @@ cli_work(struct work *w UNUSED, void *data)
   while (!c->busy && !c->closing && has_room(c) && done < CLI_COMMANDS_A_ROUND && run_next(c))
     done++;
 
+  bool echo_left = echo_lines(c);
   bool blocked = !has_room(c);
 
   if (!cli_flush(c))
   {
-    rfree(c);
+    cli_leave(c);
     return false;
   }
   if (c->room_hook && has_room(c))
@@ -301,11 +416,11 @@ cli_work(struct work *w UNUSED, void *data)
   }
   if (c->out_pos == c->out_len && !c->busy && (c->closing || (c->eof && c->in_pos == c->in_len)))
   {
-    rfree(c);
+    cli_leave(c);
     return false;
   }
   cli_update_events(c);
-  return done == CLI_COMMANDS_A_ROUND || (blocked && has_room(c));
+  return done == CLI_COMMANDS_A_ROUND || (blocked && has_room(c)) || (echo_left && has_echo_room(c));
 }
 
 static void
@@ -317,14 +432,18 @@ cli_ready(struct fd_watch *w UNUSED, uint ready, void *data)
   bool gone = (ready & FD_READ) && !(c->watch->events & FD_READ);
 
   if (gone || ((ready & FD_READ) && !cli_read(c)))
-    rfree(c);
+    cli_leave(c);
   else
     work_schedule(c->work);
 }
 
 struct cli_server
 {
-  pool *pool;
+  struct resource r;
+  pool *pool;     /* its own */
+  pool *sessions; /* where those hang */
+  char *path;
+  bool restricted;
   struct loop *loop;
   struct fd_watch *watch;
   struct timer *pause;
@@ -334,13 +453,17 @@ struct cli_server
 static void
 cli_new(struct cli_server *server, int fd)
 {
-  struct cli *c = res_new(server->pool, &cli_class);
+  struct cli *c = res_new(server->sessions, &cli_class);
 
   c->pool = pool_new(NULL, "Control session");
+  c->number = ++cli.count;
   c->get_config = server->get_config;
+  c->restricted = server->restricted;
   c->in = mb_alloc(c->pool, CLI_INPUT);
   c->watch = fd_watch_new(c->pool, server->loop, fd, FD_READ, LOOP_CLI, cli_ready, c);
   c->work = work_new(c->pool, server->loop, LOOP_CLI, cli_work, c);
+  if (c->get_config()->debug_commands >= 1)
+    log_write(L_TRACE, "Control session %u opened on %s", c->number, server->path);
   cli_end(c, 1, "BIRD " BIRD_VERSION " ready.");
 }
 
@@ -366,20 +489,42 @@ server_resume(struct timer *t UNUSED, void *data)
   fd_watch_events(((struct cli_server *) data)->watch, FD_READ);
 }
 
-int
-cli_listen(pool *p, struct loop *l, const char *path, struct config *(*get_config)(void) )
+static void
+server_free(struct resource *r)
+{
+  struct cli_server *server = (struct cli_server *) r;
+
+  unlink(server->path);
+  rfree(server->pool);
+}
+
+static const struct resource_class server_class = { .name = "Control socket",
+                                                    .size = sizeof(struct cli_server),
+                                                    .free = server_free };
+
+struct cli_server *
+cli_listen(pool *p, struct loop *l, const char *path, bool restricted, struct config *(*get_config)(void),
+           int *error)
 {
   int fd = control_listen_open(path);
 
   if (fd < 0)
-    return fd;
+  {
+    *error = -fd;
+    return NULL;
+  }
 
-  struct cli_server *server = mb_alloc(p, sizeof(*server));
+  struct cli_server *server = res_new(p, &server_class);
 
-  *server = (struct cli_server){ .pool = p, .loop = l, .get_config = get_config };
-  server->pause = timer_new(p, l, server_resume, server);
-  server->watch = fd_watch_new(p, l, fd, FD_READ, LOOP_CLI, server_ready, server);
-  return 0;
+  server->pool = pool_new(NULL, "Control socket");
+  server->sessions = p;
+  server->path = mb_strdup(server->pool, path);
+  server->restricted = restricted;
+  server->loop = l;
+  server->get_config = get_config;
+  server->pause = timer_new(server->pool, l, server_resume, server);
+  server->watch = fd_watch_new(server->pool, l, fd, FD_READ, LOOP_CLI, server_ready, server);
+  return server;
 }
 
 /* Commands for the clients */

@@ -34,8 +34,22 @@ void cli_restrict(struct cli *c);
 /* Take the session down after the reply. */
 void cli_close(struct cli *c);
 
-/* Serve @path. 0 or -errno. @get_config names the configuration whose symbols commands see. */
-int cli_listen(pool *p, struct loop *l, const char *path, struct config *(*get_config)(void) );
+/* Send the client log lines of @classes (0: none any more), keeping at most @size bytes of them. */
+#define CLI_ECHO_MIN 256
+#define CLI_ECHO_MAX 65536
+#define CLI_ECHO_DEFAULT 4096
+void cli_echo(struct cli *c, uint classes, uint size);
+
+/* Before anything else here. */
+void cli_init(pool *p, struct loop *l);
+
+/*
+ * Serve @path until the result, a resource, is freed; its sessions go on, being of pool @p themselves. With
+ * @restricted they are read only. @get_config names the configuration whose symbols commands see. NULL, and
+ * the reason in @error, when it cannot be opened.
+ */
+struct cli_server *cli_listen(pool *p, struct loop *l, const char *path, bool restricted,
+                              struct config *(*get_config)(void), int *error);
 
 /* The commands' words, arguments and help, for clients and for `help`. */
 struct cli_command

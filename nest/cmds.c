@@ -1,5 +1,4 @@
 /* nest/cmds.c: the daemon's own commands. Layouts: doc/reply_codes. */
-#include <fnmatch.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 
 #include "lib/text.h"
 #include "nest/nest.h"
+#include "nest/routerid.h"
 #include "sysdep/clock.h"
 
 static const struct daemon_info *daemon_info;
@@ -15,15 +15,6 @@ void
 nest_init(const struct daemon_info *info)
 {
   daemon_info = info;
-}
-
-bool
-iface_pattern_match(const struct iface_pattern *item, const char *name)
-{
-  for (; item; item = item->next)
-    if (fnmatch(item->mask, name, 0) == 0)
-      return item->positive;
-  return false;
 }
 
 static const char *
@@ -37,24 +28,30 @@ host_name(const struct config *cfg, char *buf, size_t size)
   return buf;
 }
 
+#define BASE_TIME(wall, now) \
+  timeformat_print(&cfg->time_base, (wall), (now), (char[TIMEFORMAT_SIZE]){ 0 }, TIMEFORMAT_SIZE)
+
 void
 cmd_show_status(struct cli *c)
 {
   const struct config *cfg = reconfig_current();
   const struct loop_slices *sl = daemon_info->slices();
+  btime now = clock_wall();
   char host[256];
 
   cli_line(c, 1000, "BIRD " BIRD_VERSION);
-  cli_line(c, 1011, "Router ID is %s", IP_STR(ip_v4(cfg->router_id ? cfg->router_id : iface_router_id())));
+  cli_line(c, 1011, "Router ID is %s", IP_STR(ip_v4(router_id())));
   cli_line(c, 1011, "Hostname is %s", host_name(cfg, host, sizeof(host)));
-  cli_line(c, 1011, "Current server time is %s", WALL_STR(clock_wall()));
-  cli_line(c, 1011, "Last reboot on %s", WALL_STR(daemon_info->booted));
-  cli_line(c, 1011, "Last reconfiguration on %s", WALL_STR(cfg->loaded));
+  cli_line(c, 1011, "Current server time is %s", BASE_TIME(now, now));
+  cli_line(c, 1011, "Last reboot on %s", BASE_TIME(daemon_info->booted, now));
+  cli_line(c, 1011, "Last reconfiguration on %s", BASE_TIME(cfg->loaded, now));
   cli_line(c, 1011, "Peregrine " PACKAGE_VERSION);
   cli_line(c, 1011, "Longest slice of the main loop %s s, %llu over 1 ms", TIME_STR(sl->longest),
            (unsigned long long) sl->overruns);
   if (log_lost())
     cli_line(c, 1011, "Log lines lost: %llu", (unsigned long long) log_lost());
+  if (log_unwritten())
+    cli_line(c, 1011, "Log lines not written: %llu", (unsigned long long) log_unwritten());
   cli_end(c, 13, "%s", reconfig_state());
 }
 
@@ -97,22 +94,10 @@ addr_scope(ip_addr ip)
   return ip.w[0] >> 25 == 0x7e ? RT_SCOPE_SITE : RT_SCOPE_UNIVERSE;
 }
 
-/* The address of a family that others should use for this interface: the first fit one. */
-static const struct iface_addr *
-preferred_addr(const struct iface *i, bool v6, bool link_local)
-{
-  struct iface_addr *a;
-
-  LIST_WALK (a, &i->addrs, n)
-    if (ip_is_v4(a->ip) != v6 && ip_is_link_local(a->ip) == link_local && !a->secondary && !a->tentative)
-      return a;
-  return NULL;
-}
-
 static bool
 is_preferred(const struct iface *i, const struct iface_addr *a)
 {
-  return a == preferred_addr(i, !ip_is_v4(a->ip), ip_is_link_local(a->ip));
+  return a == iface_preferred(i, !ip_is_v4(a->ip), ip_is_link_local(a->ip));
 }
 
 static void
@@ -159,10 +144,10 @@ cmd_show_interfaces(struct cli *c)
 static void
 addr_column(const struct iface *i, bool v6, char *buf, size_t size)
 {
-  const struct iface_addr *a = preferred_addr(i, v6, false);
+  const struct iface_addr *a = iface_preferred(i, v6, false);
 
   if (!a && v6)
-    a = preferred_addr(i, v6, true);
+    a = iface_preferred(i, v6, true);
   buf[0] = 0;
   if (a)
     snprintf(buf, size, "%s/%u", IP_STR(a->ip), a->prefix.len);
@@ -200,11 +185,31 @@ cmd_proto(struct cli *c, const struct proto_pattern *which, enum proto_action ac
 }
 
 void
+cmd_echo(struct cli *c, uint classes, uint size)
+{
+  if (size < CLI_ECHO_MIN || size > CLI_ECHO_MAX)
+    cli_end(c, 9001, "Invalid log buffer size %u, must be between %u and %u", size, CLI_ECHO_MIN,
+            CLI_ECHO_MAX);
+  else
+    cli_echo(c, classes, size);
+}
+
+void
 cmd_down(struct cli *c)
 {
   if (!cli_privileged(c))
     return;
   cli_end(c, 7, "Shutdown requested");
+  daemon_info->shutdown();
+}
+
+void
+cmd_graceful_restart(struct cli *c)
+{
+  if (!cli_privileged(c))
+    return;
+  protos_leave_routes();
+  cli_end(c, 25, "Graceful restart requested");
   daemon_info->shutdown();
 }
 

@@ -19,9 +19,12 @@ struct host_watch
   u32 count, room;
 };
 
+/* IPv4 first: it would stand in the middle of what ::/0 covers otherwise. */
 static int
 ip_compare(ip_addr a, ip_addr b)
 {
+  if (ip_is_v4(a) != ip_is_v4(b))
+    return ip_is_v4(a) ? -1 : 1;
   for (int i = 0; i < 4; i++)
     if (a.w[i] != b.w[i])
       return a.w[i] < b.w[i] ? -1 : 1;
@@ -53,6 +56,8 @@ resolve(struct rt_host *h)
   struct net *n = rt_lookup(h->watch->table, h->ip);
   struct attrs *now = n ? net_best(n)->attrs : NULL, *old = h->attrs;
 
+  if (now && now->recursive) /* or two could hold each other up after what they both came from is gone */
+    now = NULL;
   if (now == old)
     return false;
   h->attrs = now ? attrs_ref(now) : NULL;
@@ -138,7 +143,9 @@ host_free(struct resource *r)
   rt_unlock(t);
 }
 
-static const struct resource_class host_class = { "Recursive next hop", sizeof(struct rt_host), host_free };
+static const struct resource_class host_class = { .name = "Recursive next hop",
+                                                  .size = sizeof(struct rt_host),
+                                                  .free = host_free };
 
 struct rt_host *
 rt_host_new(pool *p, struct rtable *t, ip_addr ip, void (*hook)(struct rt_host *h, void *data), void *data)

@@ -12,7 +12,7 @@ struct rt_host
   struct resource r;
   struct host_watch *watch;
   ip_addr ip;
-  struct attrs *attrs; /* of the route that covers it, counted; NULL: there is none */
+  struct attrs *attrs; /* of the route that covers it, counted; NULL: none, or a recursive one */
   void (*hook)(struct rt_host *h, void *data);
   void *data;
 };

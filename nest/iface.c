@@ -1,4 +1,5 @@
 /* nest/iface.c: see iface.h */
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ static struct
   pool *pool;
   struct list ifaces;
   struct list watches;
+  const struct iface_preference *preferences;
 } ifs;
 
 void
@@ -93,6 +95,8 @@ same_family(ip_addr a, ip_addr b)
   return ip_is_v4(a) == ip_is_v4(b);
 }
 
+static bool is_configured_preferred(const struct iface *i, ip_addr ip);
+
 /* Does @remote live in the network of @a? */
 static bool
 addr_reaches(const struct iface_addr *a, ip_addr remote)
@@ -127,10 +131,43 @@ iface_local_for(const struct iface *i, ip_addr remote, bool any)
       continue;
     if (addr_reaches(a, remote))
       best = addr_better(best, a);
-    else if (!fallback || (fallback->deprecated && !a->deprecated))
+    else if (!fallback || (fallback->deprecated && !a->deprecated) || is_configured_preferred(i, a->ip))
       fallback = a;
   }
   return best || !any ? best : fallback;
+}
+
+void
+iface_prefer(const struct iface_preference *first)
+{
+  ifs.preferences = first;
+}
+
+static bool
+is_configured_preferred(const struct iface *i, ip_addr ip)
+{
+  for (const struct iface_preference *p = ifs.preferences; p; p = p->next)
+    if (ip_equal(p->ip, ip) && iface_pattern_match(p->ifaces, i->name))
+      return true;
+  return false;
+}
+
+const struct iface_addr *
+iface_preferred(const struct iface *i, bool v6, bool link_local)
+{
+  const struct iface_addr *first = NULL;
+  struct iface_addr *a;
+
+  LIST_WALK (a, &i->addrs, n)
+  {
+    if (ip_is_v4(a->ip) == v6 || ip_is_link_local(a->ip) != link_local || a->tentative)
+      continue;
+    if (is_configured_preferred(i, a->ip))
+      return a;
+    if (!first && !a->secondary)
+      first = a;
+  }
+  return first;
 }
 
 static bool
@@ -160,18 +197,39 @@ iface_ip_ours(ip_addr ip)
   return ip_on_host(ip, false);
 }
 
-u32
-iface_router_id(void)
-{
-  u32 lowest = 0;
-  struct iface *i;
-  struct iface_addr *a;
+/* VRFs */
 
-  LIST_WALK (i, &ifs.ifaces, n)
-    LIST_WALK (a, &i->addrs, n)
-      if (i->present && !i->loopback && ip_is_v4(a->ip) && (!lowest || ip_to_u32(a->ip) < lowest))
-        lowest = ip_to_u32(a->ip);
-  return lowest;
+bool
+iface_in_vrf(const struct iface *i, const char *vrf)
+{
+  const struct iface *above = i->vrf_table ? i : i->master ? iface_find_index(i->master) : NULL;
+
+  if (!vrf)
+    return true;
+  if (above && !above->vrf_table) /* a bridge or bond, which may be in a VRF in its turn */
+    return iface_in_vrf(above, vrf);
+  return above ? strcmp(above->name, vrf) == 0 : !*vrf;
+}
+
+/* Patterns */
+
+bool
+iface_pattern_match(const struct iface_pattern *item, const char *name)
+{
+  for (; item; item = item->next)
+    if (!item->mask || fnmatch(item->mask, name, 0) == 0)
+      return item->positive;
+  return false;
+}
+
+bool
+iface_pattern_match_addr(const struct iface_pattern *item, const struct iface *i, ip_addr ip)
+{
+  for (; item; item = item->next)
+    if ((!item->mask || fnmatch(item->mask, i->name, 0) == 0) &&
+        (!item->has_prefix || prefix_contains(&item->prefix, ip)))
+      return item->positive;
+  return false;
 }
 
 /* Watches */
@@ -182,8 +240,9 @@ watch_free(struct resource *r)
   list_remove(&((struct iface_watch *) r)->n);
 }
 
-static const struct resource_class watch_class = { "Interface watch", sizeof(struct iface_watch),
-                                                   watch_free };
+static const struct resource_class watch_class = { .name = "Interface watch",
+                                                   .size = sizeof(struct iface_watch),
+                                                   .free = watch_free };
 
 struct iface_watch *
 iface_watch_new(pool *p, void (*hook)(const struct iface *i, void *data), void *data)
@@ -251,6 +310,7 @@ link_set(struct iface *i, const struct nl_link *l)
 {
   i->present = true;
   i->index = l->index;
+  i->vrf_table = l->vrf_table;
   i->up = l->up;
   i->link = l->carrier;
   i->mtu = l->mtu;

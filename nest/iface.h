@@ -30,6 +30,7 @@ struct iface
   bool present, up, link; /* link: carrier */
   bool broadcast, multicast, point_to_point, loopback;
   uint index, mtu, master;
+  uint vrf_table;    /* nonzero: a VRF device, with this table of the kernel */
   struct list addrs; /* struct iface_addr */
   bool seen;
 };
@@ -49,12 +50,42 @@ bool iface_usable(const struct iface *i);
 const struct iface_addr *iface_local_for(const struct iface *i, ip_addr remote, bool any);
 const struct iface_addr *iface_addr_find(const struct iface *i, ip_addr ip);
 
+/*
+ * The address of a family that stands for the interface: the one the configuration prefers, if the interface
+ * has it, else the first fit one; NULL: none.
+ */
+const struct iface_addr *iface_preferred(const struct iface *i, bool v6, bool link_local);
+struct iface_pattern;
+struct iface_preference
+{
+  struct iface_preference *next;
+  const struct iface_pattern *ifaces;
+  ip_addr ip;
+};
+/* From the device protocol: what is preferred from now on; borrowed until the next call. */
+void iface_prefer(const struct iface_preference *first);
+
 /* Is @ip an address of this host that can be used now? */
 bool iface_ip_usable(ip_addr ip);
 bool iface_ip_ours(ip_addr ip);
 
-/* The lowest IPv4 address not on a loopback interface, 0 when there is none. */
-u32 iface_router_id(void);
+/*
+ * Does @i belong to this VRF? NULL is any interface, "" those in no VRF; a VRF device belongs to itself.
+ */
+bool iface_in_vrf(const struct iface *i, const char *vrf);
+
+/* One part of an interface pattern: the first that fits decides. */
+struct iface_pattern
+{
+  struct iface_pattern *next;
+  const char *mask; /* shell pattern for the name; NULL: any */
+  struct prefix prefix;
+  bool has_prefix, positive;
+};
+/* Does the list name the interface? Prefixes do not count. */
+bool iface_pattern_match(const struct iface_pattern *first, const char *name);
+/* Does it name this address of it? */
+bool iface_pattern_match_addr(const struct iface_pattern *first, const struct iface *i, ip_addr ip);
 
 /* Told of every change, after it; the hook may free its watch. A resource. */
 struct iface_watch;

@@ -33,7 +33,7 @@ resolve_named(struct neighbor *nb)
   const struct iface *i = iface_find(nb->ifname);
   const struct iface_addr *a;
 
-  if (!i || !i->present)
+  if (!i || !i->present || !iface_in_vrf(i, nb->vrf))
   {
     nb->waits_for = "interface to appear";
     return;
@@ -57,6 +57,16 @@ resolve_named(struct neighbor *nb)
     nb->waits_for = "local address";
 }
 
+/* Interfaces that can carry packets come first: an address stays when its interface goes down. */
+static bool
+closer(const struct iface *i, const struct iface_addr *a, const struct iface *than,
+       const struct iface_addr *best)
+{
+  if (!best || iface_usable(i) != iface_usable(than))
+    return !best || iface_usable(i);
+  return a->prefix.len > best->prefix.len;
+}
+
 /* On the interface whose network is the narrowest around it. */
 static void
 resolve_by_network(struct neighbor *nb)
@@ -67,13 +77,12 @@ resolve_by_network(struct neighbor *nb)
   nb->waits_for = "connected network";
   LIST_WALK (i, iface_list(), n)
   {
-    const struct iface_addr *a = i->present ? iface_local_for(i, nb->ip, false) : NULL;
+    const struct iface_addr *a =
+        i->present && iface_in_vrf(i, nb->vrf) ? iface_local_for(i, nb->ip, false) : NULL;
 
-    if (!a || (best && a->prefix.len < best->prefix.len))
+    if (!a || !closer(i, a, nb->iface, best))
       continue;
     if (!ip_is_none(nb->wanted) && !ip_has_wanted(i, nb))
-      continue;
-    if (best && a->prefix.len == best->prefix.len && iface_usable(nb->iface))
       continue;
     best = a;
     nb->iface = i;
@@ -134,7 +143,9 @@ neighbor_free(struct resource *r)
   list_remove(&((struct neighbor *) r)->n);
 }
 
-static const struct resource_class neighbor_class = { "Neighbor", sizeof(struct neighbor), neighbor_free };
+static const struct resource_class neighbor_class = { .name = "Neighbor",
+                                                      .size = sizeof(struct neighbor),
+                                                      .free = neighbor_free };
 
 struct neighbor *
 neighbor_new(pool *p, ip_addr ip, const char *ifname, ip_addr local,
@@ -151,4 +162,22 @@ neighbor_new(pool *p, ip_addr ip, const char *ifname, ip_addr local,
   resolve(nb);
   list_add_tail(&nbs.settled, &nb->n);
   return nb;
+}
+
+void
+neighbor_set_vrf(struct neighbor *nb, const char *vrf)
+{
+  nb->vrf = vrf;
+  resolve(nb);
+}
+
+void
+neighbor_each(void (*visit)(const struct neighbor *nb))
+{
+  struct neighbor *nb;
+
+  LIST_WALK (nb, &nbs.settled, n)
+    visit(nb);
+  LIST_WALK (nb, &nbs.due, n)
+    visit(nb);
 }

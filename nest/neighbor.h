@@ -17,6 +17,7 @@ struct neighbor
   ip_addr ip;
   char ifname[16];           /* given by the owner; empty: to be found by the networks of the interfaces */
   ip_addr wanted;            /* our address given by the owner, or IP_NONE */
+  const char *vrf;           /* as iface_in_vrf() has it */
   const struct iface *iface; /* where it is; NULL: nowhere now */
   ip_addr local;             /* our address towards it; IP_NONE: none yet */
   const char *waits_for;     /* what is missing; NULL: nothing, it can be reached */
@@ -32,5 +33,11 @@ void neighbor_init(pool *p, struct loop *l);
  */
 struct neighbor *neighbor_new(pool *p, ip_addr ip, const char *ifname, ip_addr local,
                               void (*hook)(struct neighbor *nb, void *data), void *data);
+
+/* Only interfaces of this VRF count; @vrf, borrowed, is as iface_in_vrf() has it. The fields say at once. */
+void neighbor_set_vrf(struct neighbor *nb, const char *vrf);
+
+/* Every neighbour there is, for people who debug. */
+void neighbor_each(void (*visit)(const struct neighbor *nb));
 
 #endif

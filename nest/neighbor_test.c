@@ -347,23 +347,6 @@ an_address_that_is_no_longer_primary_or_preferred_gives_way(void **ctx UNUSED)
   assert_true(ip_equal(iface_local_for(i, ip("10.0.0.9"), false)->ip, ip("10.0.0.1")));
 }
 
-static void
-the_router_id_is_the_lowest_address_not_on_loopback(void **ctx UNUSED)
-{
-  struct nl_link lo = link_of(1, "lo");
-
-  assert_int_equal(iface_router_id(), 0);
-  lo.loopback = true;
-  report_link(&lo);
-  addr_added(1, "1.1.1.1", 32);
-  assert_int_equal(iface_router_id(), 0);
-  link_up(5, "eth0");
-  addr_added(5, "192.0.2.9", 24);
-  addr_added(5, "192.0.2.7", 24);
-  addr_added(5, "2001:db8::1", 64);
-  assert_int_equal(iface_router_id(), ip_to_u32(ip("192.0.2.7")));
-}
-
 /* --- Scans --- */
 
 static void
@@ -904,7 +887,6 @@ main(void)
     TEST(an_address_is_usable_while_it_is_there_and_checked),
     TEST(an_address_in_two_networks_stays_when_one_of_them_goes),
     TEST(an_address_that_is_no_longer_primary_or_preferred_gives_way),
-    TEST(the_router_id_is_the_lowest_address_not_on_loopback),
     TEST(a_scan_that_finds_the_same_changes_nothing),
     TEST(what_a_scan_does_not_find_has_gone),
     TEST(a_scan_that_begins_again_forgets_nothing),

@@ -7,15 +7,16 @@
 #include "nest/iface.h"
 #include "nest/protocol.h"
 
-/* Interface patterns */
-
-struct iface_pattern
+/* Moments (wall clock) as `timeformat protocol` and `timeformat route` want them. */
+enum time_use
 {
-  struct iface_pattern *next;
-  const char *mask; /* shell glob */
-  bool positive;
+  TIME_ROUTE,
+  TIME_PROTOCOL
 };
-bool iface_pattern_match(const struct iface_pattern *first, const char *name);
+const struct timeformat *reconfig_timeformat(enum time_use use);
+#define TIME_BY(use, wall)                                                                       \
+  timeformat_print(reconfig_timeformat(use), (wall), clock_wall(), (char[TIMEFORMAT_SIZE]){ 0 }, \
+                   TIMEFORMAT_SIZE)
 
 /* Configuration: parsed by a thread of its own, applied in slices, the one before kept for undo. */
 
@@ -59,7 +60,23 @@ void cmd_configure_check(struct cli *c, const char *file);
 void cmd_configure_confirm(struct cli *c);
 void cmd_configure_undo(struct cli *c);
 void cmd_configure_status(struct cli *c);
+void cmd_echo(struct cli *c, uint classes, uint size);
 void cmd_down(struct cli *c);
+/* Like `down`, but what protocols put outside stays there for the next run. */
+void cmd_graceful_restart(struct cli *c);
+void cmd_show_memory(struct cli *c);
+void cmd_show_symbols(struct cli *c, enum cf_symbol_class only); /* CF_UNDEFINED: all */
+void cmd_show_symbol(struct cli *c, const char *name);
+enum dump_what
+{
+  DUMP_RESOURCES,
+  DUMP_INTERFACES,
+  DUMP_NEIGHBORS,
+  DUMP_ATTRIBUTES,
+  DUMP_ROUTES,
+  DUMP_PROTOCOLS
+};
+void cmd_dump(struct cli *c, enum dump_what what);
 void cmd_help(struct cli *c);
 void cmd_quit(struct cli *c);
 /* Last line of `show status`. */

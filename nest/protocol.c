@@ -5,6 +5,7 @@
 
 #include "lib/text.h"
 #include "nest/channel.h"
+#include "nest/nest.h"
 #include "sysdep/clock.h"
 
 static struct
@@ -17,11 +18,16 @@ static struct
   struct node *next_cf; /* of the configs of the target */
   bool waiting;         /* all have been told, some are still going down */
   bool soft;
+  bool leave_routes;
   struct work *work;
   protos_progress *progress; /* NULL: nothing to do */
 } all;
 
+/* After a limit asked for a restart: what hit it once may do so again at once. */
+#define LIMIT_RESTART_DELAY BT_S(5)
+
 static bool apply_slice(struct work *w, void *data);
+static void limit_restart(struct timer *t, void *data);
 
 void
 protos_init(pool *p, struct loop *l)
@@ -145,12 +151,21 @@ proto_channel(const struct proto *p, enum net_type type)
   return NULL;
 }
 
+/* Channels are at work when they hit a limit, so the rest comes from the loop. */
 void
 proto_limit_hit(struct proto *p, bool disable, const char *limit)
 {
   snprintf(p->message, sizeof(p->message), "The %s limit was hit", limit);
   p->disabled |= disable;
-  proto_stop(p);
+  if (!disable)
+    timer_set_in(p->limit_restart, LIMIT_RESTART_DELAY);
+  timer_set_in(p->limit_stop, 0);
+}
+
+static void
+limit_stop(struct timer *t UNUSED, void *data)
+{
+  proto_stop(data);
 }
 
 static void
@@ -168,6 +183,8 @@ proto_free(struct proto *p)
   channels_free(p);
   p->origin->proto = NULL;
   rt_origin_unref(p->origin);
+  rfree(p->limit_stop);
+  rfree(p->limit_restart);
   list_remove(&p->n);
   mb_free((void *) p->name);
   mb_free(p);
@@ -184,6 +201,8 @@ proto_new(struct proto_config *cf)
   p->cf = cf;
   p->name = mb_strdup(all.pool, cf->name);
   p->origin = rt_origin_new(cf->class, p->name, p);
+  p->limit_stop = timer_new(all.pool, all.loop, limit_stop, p);
+  p->limit_restart = timer_new(all.pool, all.loop, limit_restart, p);
   p->disabled = cf->disabled;
   p->debug = cf->debug;
   p->since = clock_wall();
@@ -197,6 +216,20 @@ static bool
 shutting_down(void)
 {
   return all.progress && !all.target;
+}
+
+static void
+start_if_wanted(struct proto *p)
+{
+  if (p->state == PROTO_DOWN && !p->disabled && !p->removed && !shutting_down() &&
+      !timer_is_set(p->limit_restart))
+    proto_start(p);
+}
+
+static void
+limit_restart(struct timer *t UNUSED, void *data)
+{
+  start_if_wanted(data);
 }
 
 /* An instance that is down takes another config, with the channels of that one. */
@@ -223,8 +256,7 @@ settle_down(struct proto *p)
     adopt_config(p, p->next_cf);
     p->next_cf = NULL;
   }
-  if (!p->disabled && !shutting_down())
-    proto_start(p);
+  start_if_wanted(p);
 }
 
 void
@@ -266,8 +298,11 @@ set_disabled(struct proto *p, bool disabled)
   p->disabled = disabled;
   if (disabled)
     proto_stop(p);
-  else if (p->state == PROTO_DOWN && !shutting_down())
-    proto_start(p);
+  else
+  {
+    timer_stop(p->limit_restart);
+    start_if_wanted(p);
+  }
 }
 
 static void
@@ -308,6 +343,12 @@ channels_fit(const struct proto *p, const struct proto_config *cf)
   return have == want;
 }
 
+static bool
+same_vrf(const char *a, const char *b)
+{
+  return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 /* False: the instance has to be restarted. */
 static bool
 reconfigure(struct proto *p, struct proto_config *cf)
@@ -315,7 +356,7 @@ reconfigure(struct proto *p, struct proto_config *cf)
   struct channel *c;
   bool fits = true;
 
-  if (p->state >= PROTO_FLUSH || !channels_fit(p, cf))
+  if (p->state >= PROTO_FLUSH || !channels_fit(p, cf) || !same_vrf(p->cf->vrf, cf->vrf))
     return false;
 
   /* Channels first: what the class announces for the new config is to be judged by it. */
@@ -485,6 +526,18 @@ protos_apply(struct config *cfg, bool soft, protos_progress *progress)
 }
 
 void
+protos_leave_routes(void)
+{
+  all.leave_routes = true;
+}
+
+bool
+protos_leaving_routes(void)
+{
+  return all.leave_routes;
+}
+
+void
 protos_shutdown(protos_progress *progress)
 {
   struct proto *p;
@@ -494,6 +547,16 @@ protos_shutdown(protos_progress *progress)
   LIST_WALK_SAFE (p, &all.protos, n)
     proto_stop(p);
   work_schedule(all.work);
+}
+
+void
+protos_forecast(const struct config *cfg, struct cli *c)
+{
+  struct proto *p;
+
+  LIST_WALK (p, &all.protos, n)
+    if (p->class->forecast && p->state == PROTO_UP)
+      p->class->forecast(p, cfg, c);
 }
 
 /* Commands */
@@ -517,6 +580,8 @@ show_details(const struct proto *p, struct cli *c)
     cli_line(c, 1006, "  Description:    %s", p->cf->description);
   if (p->message[0])
     cli_line(c, 1006, "  Message:        %s", p->message);
+  if (p->cf->vrf)
+    cli_line(c, 1006, "  VRF:            %s", p->cf->vrf[0] ? p->cf->vrf : "default");
   if (p->cf->router_id)
     cli_line(c, 1006, "  Router ID:      %s", IP_STR(ip_v4(p->cf->router_id)));
   if (p->class->show && p->state == PROTO_UP)
@@ -552,8 +617,7 @@ proto_cmd_show(struct cli *c, const struct proto_pattern *which, bool details)
       cli_line(c, 2002, "%-10s %-10s %-10s %-6s %-12s  %s", "Name", "Proto", "Table", "State", "Since",
                "Info");
     cli_line(c, 1002, "%-10s %-10s %-10s %-6s %-12s  %s", p->name, p->class->name, table_column(p),
-             state_name(p->state), SINCE_STR(p->since, clock_wall()),
-             p->class->info ? p->class->info(p) : "");
+             state_name(p->state), TIME_BY(TIME_PROTOCOL, p->since), p->class->info ? p->class->info(p) : "");
     if (details)
       show_details(p, c);
   }

@@ -12,6 +12,8 @@
 #include "nest/cli.h"
 
 struct attrs;
+struct bfd_options;
+struct bfd_request;
 struct channel;
 struct net;
 struct route;
@@ -87,6 +89,10 @@ struct proto_class
 
   /* p->debug has changed while it runs. May be NULL. */
   void (*debug_changed)(struct proto *p);
+  /* For `configure check`: lines (code 1020) about what @cfg would do to what runs now. May be NULL. */
+  void (*forecast)(const struct proto *p, const struct config *cfg, struct cli *c);
+  /* Would an instance of @cf ask for the session of @r, and with which options? NULL: no. May be NULL. */
+  const struct bfd_options *(*wants_bfd)(const struct proto_config *cf, const struct bfd_request *r);
   /* The Info column, and more lines (code 1006) for `show protocols all`. May be NULL. */
   const char *(*info)(const struct proto *p);
   void (*show)(const struct proto *p, struct cli *c);
@@ -101,6 +107,7 @@ struct proto_config
   const struct proto_class *class;
   struct config *config;
   const char *name, *description;
+  const char *vrf; /* as iface_in_vrf() has it */
   bool disabled;
   bool template;
   uint debug;
@@ -123,6 +130,8 @@ struct proto
   enum proto_state state;
   btime since; /* wall clock, of the state */
   bool disabled, removed;
+  struct timer *limit_stop;    /* a limit was hit: stop, and perhaps stay down */
+  struct timer *limit_restart; /* set: it stays down until then */
   uint debug;
   char message[256]; /* given with disable, enable or restart */
 };
@@ -147,7 +156,7 @@ void proto_config_end(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_
  * instance. */
 void proto_up(struct proto *p);
 void proto_down(struct proto *p);
-/* From channels: one is down; a limit asks for a restart or a stop. */
+/* From channels: one is down; a limit asks for a restart or a stop, which follows soon. */
 void proto_channel_down(struct proto *p);
 void proto_limit_hit(struct proto *p, bool disable, const char *limit);
 /* The channel of @type, or NULL. */
@@ -168,8 +177,15 @@ struct channel *proto_channel(const struct proto *p, enum net_type type);
 typedef void protos_progress(bool complete);
 void protos_apply(struct config *cfg, bool soft, protos_progress *progress);
 
+/* From now on the shutdown is one for a restart: what instances put outside is to stay. */
+void protos_leave_routes(void);
+bool protos_leaving_routes(void);
+
 /* Take everything down in an orderly way, then call @progress. */
 void protos_shutdown(protos_progress *progress);
+
+/* Say what @cfg would do to the instances there are. */
+void protos_forecast(const struct config *cfg, struct cli *c);
 
 struct proto *proto_find(const char *name); /* NULL: there is none */
 const struct list *proto_list(void);        /* struct proto, in the order of the configuration */

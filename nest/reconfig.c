@@ -69,6 +69,14 @@ reconfig_current(void)
   return rc.current;
 }
 
+const struct timeformat *
+reconfig_timeformat(enum time_use use)
+{
+  if (!rc.current) /* nothing has been read yet */
+    return &timeformat_iso_short_ms;
+  return use == TIME_ROUTE ? &rc.current->time_route : &rc.current->time_protocol;
+}
+
 /* The parsing thread */
 
 static void
@@ -171,7 +179,9 @@ wait_free(struct resource *r)
   list_remove(&((struct cli_wait *) r)->n);
 }
 
-static const struct resource_class wait_class = { "Configure", sizeof(struct cli_wait), wait_free };
+static const struct resource_class wait_class = { .name = "Configure",
+                                                  .size = sizeof(struct cli_wait),
+                                                  .free = wait_free };
 
 /* Number a command that has to wait. */
 static u64
@@ -231,9 +241,12 @@ parse_done(struct msg *m, void *data UNUSED)
     parse_failed(c, job);
   else if (job->check)
   {
-    config_free(job->cfg);
     if (c)
+    {
+      protos_forecast(job->cfg, c);
       cli_end(c, 20, "Configuration OK");
+    }
+    config_free(job->cfg);
   }
   else if (rc.stopping)
   {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/text.h"
+#include "nest/nest.h"
 #include "nest/rtshow.h"
 #include "sysdep/clock.h"
 
@@ -100,7 +101,7 @@ print_route(struct listing *l, const char *net, const struct route *r, bool prim
   else
     snprintf(info, sizeof(info), "(%u)", a->preference);
   cli_line(l->cli, 1007, "%-20s %s [%s %s%s]%s %s", net, dest_name(a), a->origin->name,
-           SINCE_STR(r->since, clock_wall()), from, primary ? " *" : "", info);
+           TIME_BY(TIME_ROUTE, r->since), from, primary ? " *" : "", info);
   print_nexthops(l, a);
   if (l->s->all)
     print_attrs(l, a);
@@ -155,9 +156,8 @@ static void
 show_net(struct listing *l, const struct net *n)
 {
   const struct rt_show *s = l->s;
-  struct net_addr a = net_addr_of(s->tables[l->table], n);
-  const char *text = NET_STR(&a);
-  bool counted = false;
+  char text[NET_TEXT_SIZE];
+  bool counted = false, named = false;
 
   for (const struct route *r = n->routes; r; r = r->next)
   {
@@ -174,8 +174,16 @@ show_net(struct listing *l, const struct net *n)
     if (s->count)
       continue;
     print_heading(l);
+    if (named)
+      text[0] = 0;
+    else
+    {
+      struct net_addr a = net_addr_of(s->tables[l->table], n);
+
+      net_format(&a, text);
+    }
+    named = true;
     print_route(l, text, r, primary);
-    text = "";
   }
 }
 
@@ -277,6 +285,20 @@ find_channel(struct listing *l)
   return l->channel;
 }
 
+/* The sum of a whole table is known. */
+static bool
+count_at_once(struct listing *l)
+{
+  const struct rt_show *s = l->s;
+  const struct rtable *t = s->tables[l->table];
+
+  if (!s->count || s->nets != SHOW_ALL_NETS || s->export != SHOW_TABLE || s->protocol || s->primary ||
+      s->filtered || t->filtered_count)
+    return false;
+  l->here = (struct counter){ t->route_count, t->route_count, t->net_count };
+  return true;
+}
+
 static void
 listing_turn(struct cli *c, void *data)
 {
@@ -298,7 +320,7 @@ listing_turn(struct cli *c, void *data)
       show_one(l);
       table_done(l);
     }
-    else if (!growhash_walk(&t->nets, &l->pos, visit, l))
+    else if (count_at_once(l) || !growhash_walk(&t->nets, &l->pos, visit, l))
       table_done(l);
     if (l->lines >= LINES_PER_TURN || loop_now_fresh(rt_loop()) >= end)
     {
@@ -318,7 +340,9 @@ listing_free(struct resource *r)
     rt_unlock(l->s->tables[i]);
 }
 
-static const struct resource_class listing_class = { "Route listing", sizeof(struct listing), listing_free };
+static const struct resource_class listing_class = { .name = "Route listing",
+                                                     .size = sizeof(struct listing),
+                                                     .free = listing_free };
 
 /* --- Which tables --- */
 

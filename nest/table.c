@@ -355,6 +355,7 @@ route_add(struct rtable *t, struct net *n, struct channel *sender, const struct 
   if (!n->routes)
     count_net(t, n, 1);
   t->route_count++;
+  t->filtered_count += u->filtered;
   r->attrs = attrs_ref(u->attrs);
   r->sender = sender;
   r->path_id = u->path_id;
@@ -370,15 +371,16 @@ route_remove(struct rtable *t, struct net *n, struct route **slot)
   struct route *r = *slot;
 
   *slot = r->next;
+  t->route_count--;
+  t->filtered_count -= r->filtered;
   attrs_unref(r->attrs);
   slab_free(t->route_slab, r);
-  t->route_count--;
   if (!n->routes)
     count_net(t, n, -1);
 }
 
 static void
-route_replace(struct net *n, struct route **slot, const struct rt_update *u)
+route_replace(struct rtable *t, struct net *n, struct route **slot, const struct rt_update *u)
 {
   struct route *r = *slot;
   struct attrs *old = r->attrs;
@@ -386,6 +388,7 @@ route_replace(struct net *n, struct route **slot, const struct rt_update *u)
   *slot = r->next;
   r->attrs = attrs_ref(u->attrs);
   attrs_unref(old);
+  t->filtered_count += u->filtered - r->filtered;
   r->filtered = u->filtered;
   r->since = u->since ? u->since : clock_wall();
   route_reinsert(n, r);
@@ -438,15 +441,15 @@ update_net(struct rtable *t, struct net *n, struct channel *sender, const struct
   (*slot)->round = sender->round;
   if ((*slot)->attrs == u->attrs && (*slot)->filtered == u->filtered)
     return RT_SAME;
-  route_replace(n, slot, u);
+  route_replace(t, n, slot, u);
   return RT_REPLACED;
 }
 
 enum rt_result
-rt_update(struct rtable *t, struct channel *sender, const struct net_addr *a, const struct rt_update *u)
+rt_update(struct rtable *t, struct channel *sender, struct net *n, const struct net_addr *a,
+          const struct rt_update *u)
 {
-  struct net *n = rt_net(t, a);
-
+  ASSERT(a->type == t->type); /* else nobody would ever find it again */
   if (!n && !u->attrs)
     return RT_UNKNOWN;
   if (!n)

@@ -96,7 +96,8 @@ struct rtable
   struct growhash nets;
   struct slab *net_slab, *route_slab;
   struct idmap ids;
-  u32 route_count, net_count;  /* networks with routes */
+  u32 route_count, filtered_count;
+  u32 net_count;               /* networks with routes */
   u32 net_objects;             /* those too that only wait for readers */
   u32 by_length[129];          /* networks with routes, by prefix length */
   struct list changes, urgent; /* struct net.change and struct journal_mark.n */
@@ -152,7 +153,8 @@ struct rt_update
   btime since; /* 0: now */
   bool filtered, urgent;
 };
-enum rt_result rt_update(struct rtable *t, struct channel *sender, const struct net_addr *a,
+/* @n: what rt_net() said about @a. */
+enum rt_result rt_update(struct rtable *t, struct channel *sender, struct net *n, const struct net_addr *a,
                          const struct rt_update *u);
 /* The route of this sender, origin and number, or NULL. */
 struct route *rt_route_of(const struct net *n, const struct channel *sender, const struct rt_origin *origin,

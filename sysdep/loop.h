@@ -126,6 +126,15 @@ struct loop_slices
 const struct loop_slices *loop_slices(const struct loop *l);
 
 /*
+ * Log callbacks that take longer than @callback and rounds of them that take longer than @round; 0: none.
+ * Only the thread of @l, or whoever prepares it.
+ */
+void loop_set_limits(struct loop *l, btime callback, btime round);
+
+/* When the present round of callbacks began, in monotonic time; 0: the loop waits. Any thread. */
+btime loop_round_start(const struct loop *l);
+
+/*
  * A thread that runs @l, which the caller has prepared: from here to thread_join() everything made from @l
  * belongs to that thread. All signals are blocked there.thread_join() waits until the loop has stopped and
  * frees the thread. NULL when the system has no thread to give.
@@ -133,5 +142,11 @@ const struct loop_slices *loop_slices(const struct loop *l);
 struct thread;
 struct thread *thread_start(pool *p, struct loop *l);
 void thread_join(struct thread *t);
+
+/*
+ * Let the thread run before all that is not real-time (SCHED_FIFO), for loops that sleep most of the time and
+ * must be punctual. 0 or -errno: it takes CAP_SYS_NICE or a limit on RTPRIO.
+ */
+int thread_realtime(struct thread *t);
 
 #endif

@@ -2,23 +2,32 @@
  * sysdep/routes.h: routes of the kernel, read and written (rtnetlink, through libmnl)
  *
  * One object serves one family. It scans a table on demand, reports what others change in any table of the
- * family, and carries out changes in batches. All of it belongs to the loop given. Hooks come from that loop,
- * except refused(), which also comes from inside nl_route_set(), nl_route_delete() and nl_routes_flush(); any
- * hook may free the object. A callback of the loop reads one receive buffer (32 kB) at most.
+ * family, and carries out changes in batches. All of it belongs to the loop given, and hooks come from there,
+ * never from inside a call; any hook may free the object. A callback of the loop reads one receive buffer
+ * (32 kB) at most.
  *
- * Changes of one's own are not reported back. A change is done as soon as it is flushed, but events wait in a
- * queue: one that arrives after a flush may tell of something older, which the flush has undone. Likewise a
- * scan that runs may have passed by a route before it was changed: what is set during a scan counts as seen.
+ * Changes are carried out by a thread of the object's own, in the order in which they were asked for: the
+ * kernel works on them while the call lasts, and that can take long. nl_routes_pending() are those asked for
+ * of which is not known yet that they were carried out; progress() comes when there are fewer. Only a few are
+ * with the thread at a time, so that little has to be waited for by what is handed over next. Those that wait
+ * in front of it take up memory, and are out of date sooner: a user with much to change holds back what
+ * exceeds NL_ROUTES_WINDOW until progress() comes.
+ *
+ * Changes of one's own are not reported back. An event can be older than changes that were asked for before
+ * it came, pending or not, which have undone what it tells or will. The same holds for a scan and changes
+ * asked for since scan_begin(): what is set during a scan counts as seen. What was asked for before that, the
+ * scan waits for.
  *
  * What the kernel does, and a user has to know:
  *
  * - IPv4 routes vanish without an event when their link goes down or away, and with older kernels those of
- *   the main table when their prefsrc does: scan after such news from netlink.h. IPv6 routes go with an
- * event.
+ *   the main table when their prefsrc does: scan after such news from netlink.h. IPv6 routes have an event.
  * - An IPv4 route with more than some 50 IPv6 next hops has no event: the kernel reckons too little room for
  *   it and tells all who listen that they lost something. So overrun() follows, on one's own changes too.
  * - While an IPv4 table grows or shrinks by thousands of routes, the kernel waits for its readers now and
- *   then (net.ipv4.fib_sync_mem says how often); such a flush takes tens of milliseconds, not less than one.
+ *   then (net.ipv4.fib_sync_mem says how often); changes take tens or hundreds of milliseconds then.
+ * - Deleting the routes of a large IPv4 table from the lowest prefix up takes the kernel a time that grows
+ *   with the square of their number (minutes for a million); in no particular order, seconds.
  * - An IPv4 key (table, dst, tos, metric) can hold several routes, if others append or prepend. The first
  *   counts; nl_route_set() replaces the first, nl_route_delete() removes the first of the protocol given.
  * - An IPv6 route with a gateway that others add without NLM_F_EXCL under the key of ours joins it as one
@@ -38,6 +47,7 @@
 
 #define NL_NEXTHOPS_MAX 512
 #define NL_METRIC_V6_DEFAULT 1024
+#define NL_ROUTES_WINDOW 256 /* as many pending changes keep the kernel busy; more only wait */
 
 struct nl_nexthop
 {
@@ -142,17 +152,24 @@ struct nl_routes_hooks
   void (*route)(void *data, const struct nl_route *r, enum nl_route_event what);
   /* Events or refusals were lost: ask for a scan. Not called when a scan is to begin anew anyway. */
   void (*overrun)(void *data);
-  /* @error is an errno; @text the kernel's explanation, or NULL, valid during the call. */
+  /* @error is an errno; @text the kernel's explanation, or NULL, valid during the call. The change is not
+     pending any more. */
   void (*refused)(void *data, u64 cookie, const struct prefix *dst, bool removing, int error,
                   const char *text);
+  /* Changes were carried out, and their refusals have been reported. May be NULL. */
+  void (*progress)(void *data);
 };
 
-struct nl_routes; /* a resource: rfree() it; what is not flushed then is dropped */
+/*
+ * A resource: rfree() it. What is pending then is dropped, but for what the kernel is at, and for that
+ * rfree() waits: who wants all to be carried out, or cannot wait, frees it when nothing is pending.
+ */
+struct nl_routes;
 
 /*
  * @rx_buffer: bytes of events that may wait, 0 for the default. NULL, with a log line, when the kernel
- * refuses the sockets. @hooks is borrowed and must outlive the object. Nothing is scanned until it is asked
- * for.
+ * refuses the sockets or the thread. @hooks is borrowed and must outlive the object. Nothing is scanned until
+ * it is asked for.
  */
 struct nl_routes *nl_routes_new(pool *p, struct loop *l, bool v6, const struct nl_routes_hooks *hooks,
                                 void *data, uint rx_buffer);
@@ -164,32 +181,39 @@ struct nl_routes *nl_routes_new(pool *p, struct loop *l, bool v6, const struct n
 void nl_routes_scan(struct nl_routes *nl, u32 table);
 
 /*
- * After this the kernel has exactly this route under (table, dst, src, tos, metric), whoever's was there
+ * Carried out, the kernel has exactly this route under (table, dst, src, tos, metric), whoever's was there
  * before: it is made, or replaces what there is in one step (where others put several under one key, see
  * above). Refusals are reported with @cookie.
  *
- * Changes are collected in a batch, in order. A full batch goes to the kernel at once, the rest with
+ * Changes are collected in a batch. A full batch goes to the thread at once, the rest with
  * nl_routes_flush(), or by itself in the next round of the loop. What the kernel cannot take for want of
  * memory is kept and tried again. Nothing of @r is kept.
  */
 void nl_route_set(struct nl_routes *nl, const struct nl_route *r, u64 cookie);
 
 /*
- * The route of @r->protocol under (table, dst, src, tos, metric) is gone after this, with all its next hops;
+ * Carried out, the route of @r->protocol under (table, dst, src, tos, metric) is gone with all its next hops;
  * nothing else of @r matters. That there is none is no error. Routes of other protocols stay. IPv4 takes
  * metric 0 as "any": if there is none of metric 0, the one of the same protocol with the lowest metric goes.
  */
 void nl_route_delete(struct nl_routes *nl, const struct nl_route *r, u64 cookie);
 
+/*
+ * Hand over what there is, full batch or not. When the thread has enough to do, that happens as soon as it
+ * has done some of it, and the batch may be filled up meanwhile.
+ */
 void nl_routes_flush(struct nl_routes *nl);
+
+/* Changes asked for and not known to be carried out; to 0 it falls by itself. */
+uint nl_routes_pending(const struct nl_routes *nl);
 
 struct nl_routes_counters
 {
-  u64 set, deleted; /* sent to the kernel; includes the next two */
+  u64 set, deleted; /* carried out; includes the next two */
   u64 refused;
   u64 absent; /* deleted, but not there */
   u64 events, overruns, scans, malformed;
-  u64 flushes, delayed; /* batches sent; attempts the kernel had no memory for */
+  u64 flushes, delayed; /* batches carried out; attempts the kernel had no memory for */
 };
 const struct nl_routes_counters *nl_routes_counters(const struct nl_routes *nl);
 

@@ -1,14 +1,17 @@
 #!/usr/bin/python3
-"""Two routers, one cable: BFD comes up, the path is cut without a word, both notice, it heals.
+"""Two routers, one cable: BFD comes up, the path is cut without a word, both notice, it heals. Then the same with a
+route through that path and a spare one beside it: the kernel's route moves away from the cut, and back.
 
 demo.py [peregrine|bird2|frr]: what the other router is.
 """
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "netns"))
 
+from failover import RouteWatch  # noqa: E402
 from lab import Bird2, FrrBfdd, Lab, Peregrine, heal, silent_cut  # noqa: E402
 
 CONFIG = """\
@@ -21,6 +24,14 @@ protocol bfd {{
 	neighbor {peer4} dev "{ifname}";
 	neighbor {peer6} dev "{ifname}";
 }}
+"""
+
+NET = "198.51.100.0/24"
+ROUTES = """\
+protocol kernel {{ ipv4 {{ export all; }}; }}
+
+protocol static best {{ ipv4 {{ preference 220; }}; route {net} via {peer} bfd; }}
+protocol static rest {{ ipv4 {{ preference 180; }}; route {net} via {spare}; }}
 """
 
 FRR = """\
@@ -47,11 +58,41 @@ def show(router):
             print("  " + text)
 
 
+def show_kernel(ns):
+    print(f"$ ip route show {NET}")
+    print("  " + ns.ip(f"route show {NET}").strip())
+
+
+def failover(left, link, spare, ours):
+    """Routes for the running daemon, a cut, and how long the kernel kept the dead one."""
+    routes = ROUTES.format(net=NET, peer=link.b.ip4, spare=spare.b.ip4)
+    say("Left gets two routes to one network by `configure`; the better one goes by the path BFD watches. Added are")
+    print(routes)
+    watch = RouteWatch(left.ns)
+    left.reload(ours + routes)
+    watch.wait_gateway(link.b.ip4, 0)
+    show_kernel(left.ns)
+
+    at = silent_cut(link)
+    moved = watch.wait_gateway(spare.b.ip4, at)
+    say("The path is cut again. Nobody touches anything, and a moment later")
+    show_kernel(left.ns)
+    print(f"  The kernel's route moved {1000 * (moved - at):.0f} ms after the cut")
+
+    healed = time.monotonic()  # before: the path works a little earlier than nft returns
+    heal(link)
+    moved = watch.wait_gateway(link.b.ip4, healed, 10)
+    say("The path is back")
+    show_kernel(left.ns)
+    print(f"  The kernel's route moved back {1000 * (moved - healed):.0f} ms later (sessions that are not Up send once a second)")
+    watch.close()
+
+
 def main():
     kind = sys.argv[1] if len(sys.argv) > 1 else "peregrine"
     with Lab() as lab:
         left, right = lab.ns("left"), lab.ns("right")
-        link = lab.link(left, right)
+        link, spare = lab.link(left, right), lab.link(left, lab.ns("spare"))
         ours = CONFIG.format(id=1, ifname=link.a.ifname, peer4=link.b.ip4, peer6=link.b.ip6)
         values = dict(id=2, ifname=link.b.ifname, peer4=link.a.ip4, peer6=link.a.ip6, own4=link.b.ip4, own6=link.b.ip6)
 
@@ -87,7 +128,9 @@ def main():
         for line in a.log().splitlines():
             if "Session" in line:
                 print("  " + line)
-    say("Done. Next: doc/bfd.md for the configuration, ./quickstart check for the tests")
+
+        failover(a, link, spare, ours)
+    say("Done. Next: doc/configuration.md and doc/bfd.md for the configuration, ./quickstart check for the tests")
 
 
 if __name__ == "__main__":

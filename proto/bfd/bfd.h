@@ -27,7 +27,7 @@ struct bfd_iface_config
 struct bfd_neighbor_config
 {
   struct node n;
-  struct hnode by_remote; /* while the configuration is checked */
+  struct hnode by_remote; /* in bfd_config.by_remote */
   struct cf_loc loc;
   ip_addr remote, local;
   const char *ifname; /* empty: not given */
@@ -40,8 +40,9 @@ struct bfd_config
   struct proto_config p;
   struct list ifaces; /* struct bfd_iface_config; the first match counts */
   struct bfd_options multihop;
-  struct list neighbors; /* struct bfd_neighbor_config */
-  uint accept;           /* bits 1 << BFD_KIND; 0: not given, so all */
+  struct list neighbors;   /* struct bfd_neighbor_config */
+  struct htable by_remote; /* the same, by their address; from the end of the block on */
+  uint accept;             /* bits 1 << BFD_KIND; 0: not given, so all */
   bool strict_bind;
   bool zero_checksum; /* zero udp6 checksum rx */
 };
@@ -133,6 +134,20 @@ void bfd_provide_stop(struct bfd_proto *p);
 void bfd_provide_again(struct bfd_proto *p); /* what is wanted may have changed everywhere */
 void bfd_note_received(struct bfd_proto *p, const struct bfd_note *note);
 struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
+
+/*
+ * What the requests of @s make of it under @cf, where @options says what each of them asks for (NULL:
+ * nothing). False: nobody asks.
+ */
+bool bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s,
+                      const struct bfd_options *(*options)(const struct bfd_request *r, void *data),
+                      void *data, struct bfd_params *params);
+
+bool bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b);
+
+/* forecast.c */
+void bfd_forecast(const struct proto *proto, const struct config *cfg, struct cli *c);
+const struct bfd_options *bfd_line_wants(const struct proto_config *cf, const struct bfd_request *r);
 
 /* wish.c */
 void bfd_wishes_start(struct bfd_proto *p);

@@ -341,8 +341,9 @@ session_resource_free(struct resource *r)
   msg_free(s->note);
 }
 
-static const struct resource_class session_class = { "BFD session", sizeof(struct engine_session),
-                                                     session_resource_free };
+static const struct resource_class session_class = { .name = "BFD session",
+                                                     .size = sizeof(struct engine_session),
+                                                     .free = session_resource_free };
 
 static void
 engine_stopped(struct bfd_engine *e)

@@ -3,6 +3,8 @@
  *
  * Owns the engine's thread. Stopping takes as long as the engine needs to say AdminDown to its peers.
  */
+#include <string.h>
+
 #include "proto/bfd/bfd.h"
 
 void
@@ -78,6 +80,19 @@ start_failed(struct bfd_proto *p, const char *reason)
   p->engine_loop = NULL;
 }
 
+/* Without it the sessions depend on what else the machine has to do. */
+static void
+be_punctual(const struct bfd_proto *p)
+{
+  int error = thread_realtime(p->thread);
+
+  if (error)
+    log_write(L_WARN,
+              "%s: No real-time priority (%s): sessions may fail when the machine is busy. It takes "
+              "CAP_SYS_NICE or LimitRTPRIO",
+              p->p.name, strerror(-error));
+}
+
 static void
 bfd_start(struct proto *proto)
 {
@@ -104,6 +119,7 @@ bfd_start(struct proto *proto)
     start_failed(p, "no thread");
     return;
   }
+  be_punctual(p);
   bfd_debug_changed(proto);
   bfd_listen_start(p);
   bfd_provide_start(p);
@@ -201,4 +217,6 @@ const struct proto_class proto_bfd = {
   .stop = bfd_stop,
   .reconfigure = bfd_reconfigure,
   .debug_changed = bfd_debug_changed,
+  .forecast = bfd_forecast,
+  .wants_bfd = bfd_line_wants,
 };

@@ -83,17 +83,17 @@ request_before(const struct bfd_request *a, const struct bfd_params *pa, const s
 }
 
 static struct bfd_params
-base_params(const struct bfd_proto *p, const struct bfd_shared *s)
+base_params(const struct bfd_config *cf, const struct bfd_shared *s)
 {
   struct bfd_params params = BFD_PARAMS_DEFAULT;
   struct bfd_iface_config *i;
 
   if (s->key.hop == BFD_MULTIHOP)
   {
-    bfd_options_apply(&params, &bfd_config_of(p)->multihop);
+    bfd_options_apply(&params, &cf->multihop);
     return params;
   }
-  LIST_WALK (i, &bfd_config_of(p)->ifaces, n)
+  LIST_WALK (i, &cf->ifaces, n)
     if (iface_pattern_match(i->pattern, s->key.ifname))
     {
       bfd_options_apply(&params, &i->options);
@@ -102,10 +102,12 @@ base_params(const struct bfd_proto *p, const struct bfd_shared *s)
   return params;
 }
 
-static struct bfd_params
-wanted_params(const struct bfd_proto *p, const struct bfd_shared *s)
+bool
+bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s,
+                 const struct bfd_options *(*options)(const struct bfd_request *r, void *data), void *data,
+                 struct bfd_params *params)
 {
-  const struct bfd_params base = base_params(p, s);
+  const struct bfd_params base = base_params(cf, s);
   struct bfd_params best = base;
   const struct bfd_request *first = NULL;
   bool passive = true;
@@ -113,18 +115,37 @@ wanted_params(const struct bfd_proto *p, const struct bfd_shared *s)
 
   LIST_WALK (r, &s->requests, sn)
   {
-    struct bfd_params params = base;
+    const struct bfd_options *o = options(r, data);
+    struct bfd_params mine = base;
 
-    bfd_options_apply(&params, &r->options);
-    passive = passive && params.passive;
-    if (!first || request_before(r, &params, first, &best))
+    if (!o)
+      continue;
+    bfd_options_apply(&mine, o);
+    passive = passive && mine.passive;
+    if (!first || request_before(r, &mine, first, &best))
     {
       first = r;
-      best = params;
+      best = mine;
     }
   }
   best.passive = passive;
-  return best;
+  *params = best;
+  return first;
+}
+
+static const struct bfd_options *
+own_options(const struct bfd_request *r, void *data UNUSED)
+{
+  return &r->options;
+}
+
+static struct bfd_params
+wanted_params(const struct bfd_proto *p, const struct bfd_shared *s)
+{
+  struct bfd_params params;
+
+  bfd_params_under(bfd_config_of(p), s, own_options, NULL, &params);
+  return params;
 }
 
 /* The path of a direct session: that of its oldest request that has one. */
@@ -200,8 +221,8 @@ send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_share
   bfd_post(p, &cmd->msg);
 }
 
-static bool
-params_equal(const struct bfd_params *a, const struct bfd_params *b)
+bool
+bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
 {
   return a->min_rx == b->min_rx && a->min_tx == b->min_tx && a->idle_tx == b->idle_tx &&
          a->detect_mult == b->detect_mult && a->passive == b->passive && a->admin_down == b->admin_down &&
@@ -214,7 +235,7 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
 {
   struct bfd_path path = wanted_path(p, s);
   struct bfd_params params = wanted_params(p, s);
-  bool change = !bfd_path_equal(&path, &s->path) || !params_equal(&params, &s->params);
+  bool change = !bfd_path_equal(&path, &s->path) || !bfd_params_equal(&params, &s->params);
 
   s->path = path;
   s->params = params;

@@ -260,8 +260,9 @@ listener_free(struct resource *r)
   rfree(l->watch);
 }
 
-static const struct resource_class listener_class = { "BFD listener", sizeof(struct listener),
-                                                      listener_free };
+static const struct resource_class listener_class = { .name = "BFD listener",
+                                                      .size = sizeof(struct listener),
+                                                      .free = listener_free };
 
 void
 engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd)

@@ -31,7 +31,9 @@ query_free(struct resource *r)
   list_remove(&((struct bfd_query *) r)->n);
 }
 
-static const struct resource_class query_class = { "BFD query", sizeof(struct bfd_query), query_free };
+static const struct resource_class query_class = { .name = "BFD query",
+                                                   .size = sizeof(struct bfd_query),
+                                                   .free = query_free };
 
 /* Filters */
 
@@ -65,7 +67,7 @@ show_row(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
   btime interval = i->tx_interval ? i->tx_interval : (btime) i->local_min_tx;
 
   cli_line(c, 1020, "%-25s %-10s %-10s %-12s  %7s  %7s", IP_STR(s->key.remote), ifname,
-           bfd_state_name(i->status.state), SINCE_STR(wall_of(i->since), clock_wall()), TIME_STR(interval),
+           bfd_state_name(i->status.state), TIME_BY(TIME_PROTOCOL, wall_of(i->since)), TIME_STR(interval),
            TIME_STR(i->detection_time));
 }
 
@@ -137,7 +139,7 @@ show_full(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
   field(c, 2, "Session type", "%s", s->key.hop == BFD_DIRECT ? "Direct" : "Multihop");
   field(c, 2, "Session state", "%s", bfd_state_name(i->status.state));
   field(c, 2, "Remote state", "%s", bfd_state_name(i->status.remote_state));
-  field(c, 2, "Last state change", "%s", SINCE_STR(wall_of(i->since), clock_wall()));
+  field(c, 2, "Last state change", "%s", TIME_BY(TIME_PROTOCOL, wall_of(i->since)));
   field(c, 2, "Local diagnostic", "%s", bfd_diag_name(i->status.diag));
   field(c, 2, "Remote diagnostic", "%s", bfd_diag_name(i->remote_diag));
   field(c, 2, "Local discriminator", "%u", i->local_disc);

@@ -19,21 +19,22 @@ same_line(const struct bfd_neighbor_config *a, const struct bfd_neighbor_config 
 
 /* Lines that would ask for the same session twice. */
 void
-bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf_loc *loc UNUSED)
+bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf_loc *loc)
 {
   struct bfd_config *cf = (struct bfd_config *) pc;
   struct bfd_neighbor_config *nb;
-  struct htable seen;
 
-  hash_init(&seen, cx->cfg->pool);
+  if (pc->vrf)
+    cf_error(cx, loc, "BFD sessions in a VRF are not supported by this build");
+  hash_init(&cf->by_remote, cx->cfg->pool);
   LIST_WALK (nb, &cf->neighbors, n)
   {
     u32 hash = ip_hash(nb->remote);
 
-    for (struct hnode *n = hash_first(&seen, hash); n; n = hash_again(n))
+    for (struct hnode *n = hash_first(&cf->by_remote, hash); n; n = hash_again(n))
       if (same_line(nb, SKIP_BACK(struct bfd_neighbor_config, by_remote, n)))
         cf_error(cx, &nb->loc, "Neighbor %s is listed twice", IP_STR(nb->remote));
-    hash_add(&seen, &nb->by_remote, hash);
+    hash_add(&cf->by_remote, &nb->by_remote, hash);
   }
 }
 

@@ -38,6 +38,7 @@ device_start(struct proto *proto)
   struct device_proto *p = (struct device_proto *) proto;
   struct device_config *cf = (struct device_config *) proto->cf;
 
+  iface_prefer(cf->preferences);
   p->scan = NULL;
   p->netlink = netlink_new(proto->pool, proto->loop, &iface_nl_hooks, NULL);
   if (!p->netlink)
@@ -57,7 +58,15 @@ device_reconfigure(struct proto *proto, struct proto_config *cf)
     return false;
   if (((struct device_config *) cf)->scan_time != ((struct device_config *) proto->cf)->scan_time)
     timer_set_in(p->scan, BT_S(((struct device_config *) cf)->scan_time));
+  iface_prefer(((struct device_config *) cf)->preferences);
   return true;
+}
+
+static void
+device_stop(struct proto *proto)
+{
+  iface_prefer(NULL);
+  proto_down(proto);
 }
 
 static void
@@ -82,6 +91,7 @@ const struct proto_class proto_device = {
   .size = sizeof(struct device_proto),
   .config_init = device_config_init,
   .start = device_start,
+  .stop = device_stop,
   .reconfigure = device_reconfigure,
   .show = device_show,
 };

@@ -10,6 +10,7 @@ struct device_config
 {
   struct proto_config p;
   u32 scan_time; /* seconds */
+  struct iface_preference *preferences;
 };
 
 extern const struct proto_class proto_device;

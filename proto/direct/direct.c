@@ -26,15 +26,15 @@ struct direct_net
 static bool
 iface_fit(const struct direct_config *cf, const struct iface *i)
 {
-  if (!i->present || !i->up || (cf->check_link && !i->link))
-    return false;
-  return !cf->ifaces || iface_pattern_match(cf->ifaces, i->name);
+  return i->present && i->up && (i->link || !cf->check_link) && iface_in_vrf(i, cf->c.vrf);
 }
 
 /* Not what has no meaning beyond this host or link, and not before duplicate address detection is through. */
 static bool
-addr_fit(const struct iface_addr *a)
+addr_fit(const struct direct_config *cf, const struct iface *i, const struct iface_addr *a)
 {
+  if (cf->ifaces && !iface_pattern_match_addr(cf->ifaces, i, a->ip))
+    return false;
   return !a->tentative && !ip_is_loopback(a->ip) && !ip_is_link_local(a->ip);
 }
 
@@ -102,7 +102,7 @@ look_at(struct direct_proto *p, const struct iface *i)
       d->seen = false;
   if (iface_fit(cf, i))
     LIST_WALK (a, &i->addrs, n)
-      if (addr_fit(a))
+      if (addr_fit(cf, i, a))
         saw_net(p, i, &a->prefix);
   LIST_WALK_SAFE (d, &p->nets, n)
     if (d->iface == i && !d->seen)

@@ -48,6 +48,15 @@ apply_attr(struct nl_route *r, const struct rt_attr *a)
   }
 }
 
+static bool
+has_gateway(const struct nl_route *r)
+{
+  for (uint i = 0; i < r->nexthop_count; i++)
+    if (!ip_is_none(r->nexthops[i].via))
+      return true;
+  return false;
+}
+
 void
 kernel_route_make(const struct kernel_proto *p, struct nl_route *r, struct nl_nexthop *hops,
                   const struct prefix *dst, const struct attrs *a)
@@ -70,7 +79,7 @@ kernel_route_make(const struct kernel_proto *p, struct nl_route *r, struct nl_ne
       .via = nh->via, .ifindex = nh->iface->index, .weight = nh->weight, .onlink = nh->onlink
     };
   }
-  if (!p->v6 && r->nexthop_count && ip_is_none(hops[0].via))
+  if (!p->v6 && r->nexthop_count && !has_gateway(r))
     r->scope = NL_SCOPE_LINK;
   for (uint i = 0; i < a->attr_count; i++)
     apply_attr(r, &a->attrs[i]);

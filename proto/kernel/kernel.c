@@ -16,24 +16,34 @@ kernel_start(struct proto *proto)
     kernel_sync_start(p); /* up once the first scan is through */
 }
 
-/* With `persist` routes outlive the instance. */
+/* With `persist`, and before a graceful restart, routes outlive the instance. */
 static void
 kernel_notify(struct channel *c, const struct net_addr *a, const struct net *n, struct attrs *new,
               struct attrs *old UNUSED)
 {
   struct kernel_proto *p = (struct kernel_proto *) c->proto;
 
-  if (p->p.state != PROTO_FLUSH || !kernel_config_of(p)->persist)
-    kernel_write(p, n, a, new);
+  bool leave = kernel_config_of(p)->persist || protos_leaving_routes();
+
+  if ((p->p.state == PROTO_FLUSH && leave) || kernel_write(p, n, a, new))
+    return;
+  p->left_to_others++;
+  log_rl(&p->trouble, L_WARN,
+         "%s: The kernel's table %u has a route of another program for %s with metric %u, ours has to wait",
+         p->p.name, kernel_config_of(p)->table, NET_STR(a), kernel_metric(p));
+  kernel_scan_soon(p); /* it may stand behind ours, which then is to be replaced all the same */
 }
 
 static void
 kernel_flush(struct channel *c)
 {
-  nl_routes_flush(((struct kernel_proto *) c->proto)->routes);
+  struct kernel_proto *p = (struct kernel_proto *) c->proto;
+
+  nl_routes_flush(p->routes);
+  kernel_pace(p);
 }
 
-/* What a run before left behind is what a scan finds now and nobody wants. */
+/* What was written meanwhile by others is found now. */
 static void
 kernel_feed_end(struct channel *c)
 {
@@ -81,6 +91,7 @@ kernel_better(const struct attrs *a, const struct attrs *b)
   return ma && mb && ma->num < mb->num;
 }
 
+/* Down once the kernel has done all that was asked of it. */
 static void
 kernel_stop(struct proto *proto)
 {
@@ -88,7 +99,9 @@ kernel_stop(struct proto *proto)
 
   if (p->routes)
     nl_routes_flush(p->routes);
-  proto_down(proto);
+  p->stopping = p->routes && nl_routes_pending(p->routes);
+  if (!p->stopping)
+    proto_down(proto);
 }
 
 static void

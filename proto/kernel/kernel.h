@@ -17,6 +17,9 @@
 #define KERNEL_SCAN_TIME 60 /* seconds */
 #define KERNEL_METRIC 32
 #define KERNEL_TABLE_MAIN 254
+#define KERNEL_LEFTOVER_TIME                                                    \
+  BT_S(5) /* for interfaces to be known, neighbours to be found, BFD to come up \
+           */
 #define KERNEL_MERGE_LIMIT 16
 
 struct kernel_config
@@ -47,13 +50,15 @@ struct kernel_proto
   bool synced; /* a scan has been through since the start */
   bool scanning, scan_wanted;
   btime scan_began, scan_took;
-  struct timer *periodic, *soon;
+  btime leftovers_until; /* what a run before left behind stays until then, for it may be wanted again */
+  struct timer *periodic, *soon, *leftovers;
   struct htable foreign; /* struct kernel_foreign */
   /* Networks whose route the present scan saw, or that were written since it began; by number. */
   u64 *seen;
   u32 seen_words;
   struct work *repair; /* after a scan: write again what it did not see */
   u32 repair_pos;
+  bool repairing, stopping;
   u64 repaired, left_to_others;
   struct log_limit trouble;
 };
@@ -83,8 +88,10 @@ extern const struct nl_routes_hooks kernel_hooks;
 void kernel_sync_start(struct kernel_proto *p);
 void kernel_scan(struct kernel_proto *p);
 void kernel_scan_soon(struct kernel_proto *p);
-/* Write the route for @n, or remove it when @a is NULL. */
-void kernel_write(struct kernel_proto *p, const struct net *n, const struct net_addr *na,
+/* Hold the channel back while the kernel has enough to do. */
+void kernel_pace(struct kernel_proto *p);
+/* Write the route for @n, or remove it when @a is NULL. False: the key is left to another program. */
+bool kernel_write(struct kernel_proto *p, const struct net *n, const struct net_addr *na,
                   const struct attrs *a);
 
 #endif

@@ -77,27 +77,21 @@ remove_foreign(struct kernel_proto *p, struct kernel_foreign *f)
 
 /* --- Writing --- */
 
-void
+bool
 kernel_write(struct kernel_proto *p, const struct net *n, const struct net_addr *na, const struct attrs *a)
 {
   struct nl_nexthop hops[NEXTHOPS_MAX];
   struct nl_route r;
 
   if (a && find_foreign(p, &na->prefix))
-  {
-    p->left_to_others++;
-    log_rl(&p->trouble, L_WARN,
-           "%s: The kernel's table %u has a route of another program for %s with metric %u, "
-           "ours has to wait",
-           p->p.name, kernel_config_of(p)->table, NET_STR(na), kernel_metric(p));
-    return;
-  }
+    return false;
   kernel_route_make(p, &r, hops, &na->prefix, a);
   if (a)
     nl_route_set(p->routes, &r, 0);
   else
     nl_route_delete(p->routes, &r, 0);
   mark_seen(p, n->id);
+  return true;
 }
 
 /* --- Comparing --- */
@@ -126,7 +120,9 @@ check_ours(struct kernel_proto *p, const struct nl_route *r)
 
   if (!wanted)
   {
-    nl_route_delete(p->routes, r, 0);
+    /* While the feed goes on it may be wanted yet; the end of the feed asks for a scan. */
+    if (!p->channel->feeding && loop_now(p->p.loop) >= p->leftovers_until)
+      nl_route_delete(p->routes, r, 0);
     return;
   }
   if (was_seen(p, n->id))
@@ -143,7 +139,7 @@ static bool
 may_learn(const struct kernel_proto *p, const struct nl_route *r)
 {
   return kernel_config_of(p)->learn && r->protocol != NL_PROTO_KERNEL && r->protocol != NL_PROTO_REDIRECT &&
-         !r->src.len && !r->tos;
+         r->protocol != NL_PROTO_BIRD && !r->src.len && !r->tos;
 }
 
 static void
@@ -235,8 +231,7 @@ visit_missing(struct gnode *g, void *data)
 
   struct net_addr a = net_addr_of(p->channel->table, n);
 
-  p->repaired++;
-  kernel_write(p, n, &a, wanted);
+  p->repaired += kernel_write(p, n, &a, wanted);
 }
 
 static bool
@@ -246,12 +241,40 @@ repair_slice(struct work *w UNUSED, void *data)
   btime end = loop_now_fresh(p->p.loop) + SLICE;
 
   if (p->scanning) /* a new scan has begun: what it has not seen yet is not missing */
-    return false;
-  for (uint i = 0; growhash_walk(&p->channel->table->nets, &p->repair_pos, visit_missing, p); i++)
+    p->repairing = false;
+  for (uint i = 0; p->repairing && nl_routes_pending(p->routes) < NL_ROUTES_WINDOW; i++)
+  {
+    p->repairing = growhash_walk(&p->channel->table->nets, &p->repair_pos, visit_missing, p);
     if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && loop_now_fresh(p->p.loop) >= end)
-      return true;
+      return p->repairing;
+  }
   nl_routes_flush(p->routes);
-  return false;
+  return false; /* if there is more, progress() goes on */
+}
+
+void
+kernel_pace(struct kernel_proto *p)
+{
+  bool enough = nl_routes_pending(p->routes) >= NL_ROUTES_WINDOW;
+
+  if (enough != p->channel->paused)
+    channel_pause(p->channel, enough);
+}
+
+static void
+hook_progress(void *data)
+{
+  struct kernel_proto *p = data;
+
+  if (p->stopping)
+  {
+    if (!nl_routes_pending(p->routes))
+      proto_down(&p->p);
+    return;
+  }
+  kernel_pace(p);
+  if (p->repairing)
+    work_schedule(p->repair);
 }
 
 static void
@@ -268,12 +291,15 @@ hook_scan_end(void *data, u32 table UNUSED)
   if (!p->synced)
   {
     p->synced = true;
+    p->leftovers_until = loop_now(p->p.loop) + KERNEL_LEFTOVER_TIME;
+    timer_set(p->leftovers, p->leftovers_until);
     proto_up(&p->p);
     return;
   }
   if (kernel_config_of(p)->learn)
     channel_refresh_end(p->channel);
   p->repair_pos = 0;
+  p->repairing = true;
   work_schedule(p->repair);
   if (p->scan_wanted)
     kernel_scan_soon(p);
@@ -321,6 +347,7 @@ const struct nl_routes_hooks kernel_hooks = {
   .route = hook_route,
   .overrun = hook_overrun,
   .refused = hook_refused,
+  .progress = hook_progress,
 };
 
 void
@@ -372,10 +399,11 @@ kernel_sync_start(struct kernel_proto *p)
   hash_init(&p->foreign, p->p.pool);
   p->seen = NULL;
   p->seen_words = 0;
-  p->synced = p->scanning = p->scan_wanted = false;
+  p->synced = p->scanning = p->scan_wanted = p->repairing = p->stopping = false;
   p->scan_began = p->scan_took = 0;
   p->repair = work_new(p->p.pool, p->p.loop, LOOP_REST, repair_slice, p);
   p->soon = timer_new(p->p.pool, p->p.loop, soon_timer, p);
+  p->leftovers = timer_new(p->p.pool, p->p.loop, soon_timer, p);
   p->periodic = timer_new(p->p.pool, p->p.loop, periodic_timer, p);
   timer_set_in(p->periodic, BT_S(kernel_config_of(p)->scan_time));
   iface_watch_new(p->p.pool, iface_hook, p);

@@ -66,31 +66,50 @@ stale_copy(const struct channel *c, const struct net *n, const struct channel *t
 }
 
 static void
+withdraw_stale(struct channel *c, const struct net *n, const struct net_addr *a)
+{
+  struct channel *to = other_end(c);
+  struct net *copy;
+  const struct route *stale;
+
+  while ((copy = rt_net(to->table, a)) && (stale = stale_copy(c, n, to, copy)))
+    channel_update_from(to, a, stale->attrs->origin, stale->path_id, NULL, n->urgent);
+}
+
+/* True: it is to be passed on. */
+static bool
+count_route(struct channel *c, const struct route *r)
+{
+  if (r->filtered)
+    return false;
+  c->export_updates.received++;
+  if (passes(c, r))
+  {
+    c->export_updates.accepted++;
+    return true;
+  }
+  if (r->sender == c)
+    c->export_updates.invalid++;
+  else
+    c->export_updates.filtered++;
+  return false;
+}
+
+/* What is gone goes first: a limit must not count it. Readers over there see the network once, as it is then.
+ */
+static void
 pipe_sync(struct channel *c, struct net *n)
 {
   struct channel *to = other_end(c);
   struct net_addr a = net_addr_of(c->table, n);
-  struct net *copy;
-  const struct route *stale;
 
-  /* First what goes: it makes room where a limit counts. */
-  while (to->state == CHANNEL_UP && (copy = rt_net(to->table, &a)) && (stale = stale_copy(c, n, to, copy)))
-    channel_update_from(to, &a, stale->attrs->origin, stale->path_id, NULL, n->urgent);
+  if (to->state != CHANNEL_UP)
+    return;
+  withdraw_stale(c, n, &a);
   for (const struct route *r = n->routes; r; r = r->next)
-  {
-    if (!r->filtered)
-      c->export_updates.received++;
-    if (!passes(c, r))
-    {
-      c->export_updates.invalid += r->sender == c;
-      c->export_updates.filtered += r->sender != c && !r->filtered;
-      continue;
-    }
-    c->export_updates.accepted++;
-    if (first_like(c, n, r->attrs->origin, r->path_id) == r)
+    if (count_route(c, r) && first_like(c, n, r->attrs->origin, r->path_id) == r)
       channel_update_from(to, &a, r->attrs->origin, r->path_id,
                           passed_on((struct pipe_proto *) c->proto, r->attrs), n->urgent);
-  }
 }
 
 static void
@@ -132,57 +151,54 @@ pipe_reconfigure(struct proto *proto UNUSED, struct proto_config *cf UNUSED)
 /* --- Configuration --- */
 
 static void
-channel_init(struct channel_config *cc, const char *name)
-{
-  cc->name = name;
-  cc->import = cc->export = RT_ACCEPT;
-}
-
-static void
 pipe_config_init(struct proto_config *cf, struct cf_ctx *cx UNUSED)
 {
   struct pipe_config *pc = (struct pipe_config *) cf;
 
-  channel_init(&pc->primary, "main");
-  channel_init(&pc->secondary, "peer");
+  pc->block.import = pc->block.export = RT_ACCEPT;
 }
 
-/* Both channels are part of the config and join its list at the end of the block. */
 static void
 pipe_config_copy(struct proto_config *cf, const struct proto_config *from UNUSED, struct cf_ctx *cx UNUSED)
 {
-  struct pipe_config *pc = (struct pipe_config *) cf;
-
   list_init(&cf->channels);
-  pc->primary.n = pc->secondary.n = (struct node){ 0 };
 }
 
-/*
- * As the block has it, import and export are seen from the primary table: its policies decide what each
- * channel passes on, and what arrives at the other end is taken.
- */
+static bool
+tables_fit(const struct pipe_config *pc, struct cf_ctx *cx, const struct cf_loc *loc)
+{
+  const struct table_config *a = pc->block.table, *b = pc->peer;
+
+  if (!a)
+    cf_error(cx, loc, "Primary routing table not specified");
+  else if (!b)
+    cf_error(cx, loc, "Secondary routing table not specified");
+  else if (a == b)
+    cf_error(cx, loc, "Primary table and peer table must be different");
+  else if (a->type != b->type)
+    cf_error(cx, loc, "Primary table and peer table must be of the same type, '%s' is %s and '%s' is %s",
+             a->name, net_type_name(a->type), b->name, net_type_name(b->type));
+  return !cx->failed;
+}
+
+/* The policies decide what each end passes on; what arrives at the other end is taken, up to its limit. */
 static void
 pipe_config_check(struct proto_config *cf, struct cf_ctx *cx, const struct cf_loc *loc)
 {
   struct pipe_config *pc = (struct pipe_config *) cf;
   struct channel_config *a = &pc->primary, *b = &pc->secondary;
 
-  if (!a->table)
-    cf_error(cx, loc, "Primary routing table not specified");
-  else if (!b->table)
-    cf_error(cx, loc, "Secondary routing table not specified");
-  else if (a->table == b->table)
-    cf_error(cx, loc, "Primary table and peer table must be different");
-  else if (a->table->type != b->table->type)
-    cf_error(cx, loc, "Primary table and peer table must be of the same type, '%s' is %s and '%s' is %s",
-             a->table->name, net_type_name(a->table->type), b->table->name, net_type_name(b->table->type));
-  if (cx->failed)
+  if (!tables_fit(pc, cx, loc))
     return;
+  *a = *b = pc->block;
+  a->name = "main";
+  b->name = "peer";
+  b->table = pc->peer;
   a->type = b->type = a->table->type;
-  b->export = a->import;
-  a->import = RT_ACCEPT;
-  b->limits[LIMIT_IMPORT] = a->limits[LIMIT_EXPORT];
-  a->limits[LIMIT_EXPORT] = (struct channel_limit){ 0 };
+  a->import = b->import = RT_ACCEPT;
+  b->export = pc->block.import;
+  b->limits[LIMIT_IMPORT] = pc->block.limits[LIMIT_EXPORT];
+  b->limits[LIMIT_RECEIVE] = a->limits[LIMIT_EXPORT] = b->limits[LIMIT_EXPORT] = (struct channel_limit){ 0 };
   list_add_tail(&cf->channels, &a->n);
   list_add_tail(&cf->channels, &b->n);
 }
@@ -202,7 +218,7 @@ show_counts(struct cli *c, const char *title, const struct channel_counts *n, bo
 
   if (!withdraws)
     snprintf(filtered, sizeof(filtered), "%llu", (unsigned long long) n->filtered);
-  cli_line(c, 1006, "    %-19s %10llu %10llu %10s %10llu %10llu", title, (unsigned long long) n->received,
+  cli_line(c, 1006, "    %-17s %10llu %10llu %10s %10llu %10llu", title, (unsigned long long) n->received,
            (unsigned long long) n->invalid, filtered, (unsigned long long) n->ignored,
            (unsigned long long) n->accepted);
 }

@@ -12,7 +12,9 @@
 struct pipe_config
 {
   struct proto_config c;
-  struct channel_config primary, secondary; /* policies and limits of the block are in the primary one */
+  struct channel_config block; /* as written; import and export are seen from the primary table */
+  struct table_config *peer;   /* its `table` is the primary one */
+  struct channel_config primary, secondary; /* what the ends do, made of that */
 };
 
 extern const struct proto_class proto_pipe;

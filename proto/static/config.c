@@ -158,7 +158,7 @@ static_route_begin(struct cf_ctx *cx, const struct cf_loc *loc, const struct net
   }
   cc = SKIP_BACK(struct channel_config, n, list_first(&cf->c.channels));
   cf->net_type = cc->type;
-  if (cf->net.type != cc->type && !(net_is_roa(net) && cf->net.type == cc->type))
+  if (net->type != cc->type)
     cf_error(cx, loc, "Route %s incompatible with channel type %s", NET_STR(net), cc->name);
 }
 

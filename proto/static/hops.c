@@ -13,7 +13,7 @@ check_link(const struct static_hop *h)
 static bool
 iface_fit(const struct static_hop *h, const struct iface *i)
 {
-  return i && i->present && i->up && (i->link || !check_link(h));
+  return i && i->present && i->up && (i->link || !check_link(h)) && iface_in_vrf(i, h->p->p.cf->vrf);
 }
 
 /* Where the next hop is, NULL if it cannot be used. */
@@ -103,6 +103,7 @@ hop_new(struct static_proto *p, const struct static_hop_config *cf)
   else
   {
     h->nb = neighbor_new(hop_pool, cf->via, h->ifname[0] ? h->ifname : NULL, IP_NONE, neighbor_hook, h);
+    neighbor_set_vrf(h->nb, p->vrf);
     if (cf->bfd)
       ask_for_bfd(h);
   }

@@ -10,7 +10,7 @@
 struct listing
 {
   const char *only; /* NULL: all */
-  char name[64];    /* the instance being listed */
+  char name[65];    /* the instance being listed */
   u32 next;         /* its next route */
   bool any;         /* an instance has been listed */
 };

@@ -47,6 +47,7 @@ live_attrs(const struct static_live *live)
 
   if (live->host)
   {
+    a.recursive = true;
     a.dest = live->host->attrs ? live->host->attrs->dest : RTD_UNREACHABLE;
     a.igp_metric = live->host->attrs ? live->host->attrs->igp_metric : 0;
     a.nexthop_count = rt_host_nexthops(live->host, hops);
@@ -221,6 +222,7 @@ static_start(struct proto *proto)
   struct static_proto *p = (struct static_proto *) proto;
 
   p->channel = SKIP_BACK(struct channel, n, list_first(&proto->channels));
+  p->vrf = proto->cf->vrf ? mb_strdup(proto->pool, proto->cf->vrf) : NULL;
   p->refreshing = false;
   p->live_pool = NULL;
   p->live_count = 0;
@@ -278,6 +280,23 @@ static_reconfigure(struct proto *proto, struct proto_config *pc)
   return true;
 }
 
+static const struct bfd_options *
+static_wants_bfd(const struct proto_config *pc, const struct bfd_request *r)
+{
+  static const struct bfd_options none;
+  const struct static_config *cf = (const struct static_config *) pc;
+
+  for (uint i = 0; i < cf->target_count; i++)
+    for (uint k = 0; k < cf->targets[i]->hop_count; k++)
+    {
+      const struct static_hop_config *hop = &cf->targets[i]->hops[k];
+
+      if (hop->bfd && ip_equal(hop->via, r->remote) && strcmp(hop->ifname, r->nb->ifname) == 0)
+        return &none;
+    }
+  return NULL;
+}
+
 const struct proto_class proto_static = {
   .name = "Static",
   .prefix = "static",
@@ -292,4 +311,5 @@ const struct proto_class proto_static = {
   .stop = static_stop,
   .reconfigure = static_reconfigure,
   .reload = static_reload,
+  .wants_bfd = static_wants_bfd,
 };

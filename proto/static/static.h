@@ -98,7 +98,6 @@ struct static_live
   struct rt_host *host;    /* of a recursive one */
   struct attrs *attrs;     /* what its routes are; NULL: there is no way */
   u32 next_route;          /* to announce; STATIC_NO_ROUTE: all done */
-  bool announced;          /* since the instance came up, or follows another config */
   struct static_proto *p;
 };
 
@@ -106,6 +105,7 @@ struct static_proto
 {
   struct proto p;
   struct channel *channel;
+  char *vrf;        /* of the interfaces that count; outlives the config it is from */
   struct list hops; /* struct static_hop */
   pool *live_pool;
   struct static_live *live; /* by number of the target */

@@ -325,7 +325,9 @@ netlink_free(struct resource *r)
   rfree(nl->pool);
 }
 
-static const struct resource_class netlink_class = { "Netlink", sizeof(struct netlink), netlink_free };
+static const struct resource_class netlink_class = { .name = "Netlink",
+                                                     .size = sizeof(struct netlink),
+                                                     .free = netlink_free };
 
 struct netlink *
 netlink_new(pool *p, struct loop *l, const struct nl_hooks *hooks, void *data)

@@ -2,15 +2,14 @@
  * sysdep/linux/routes.c: see routes.h; what a message means is in nlroute.c
  *
  * Two sockets. One is for scans and events, which the kernel puts into one queue, in the order in which
- * things happened, as in netlink.c. The other one is for changes. The kernel carries out a batch before
- * sendmsg() returns, so all refusals are there right after, and as nothing else is in that queue, reading
- * them has an end and no event can push one out.
+ * things happened, as in netlink.c. The other one is for changes and belongs to the thread of
+ * routes_write.c. Nothing but its refusals is in that queue, so no event can push one out.
  *
  * The kernel tells every member of the group about a change, its author included. Events carry the port of
  * the author, so a filter on the first socket drops ours before they take up room in the queue.
  *
- * Changes wait in batches, of which there is one unless the kernel is short of memory. What is behind a
- * sequence number is found by counting from the first one of the batch.
+ * Changes wait in batches. The last one is open and takes more; at most WRITER_BATCHES are with the writer,
+ * so that it has one at hand while another one travels.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,8 +21,8 @@
 
 #include <libmnl/libmnl.h>
 
-#include "sysdep/linux/nlattr.h"
 #include "sysdep/linux/nlroute.h"
+#include "sysdep/linux/routes_write.h"
 #include "sysdep/log.h"
 #include "sysdep/routes.h"
 
@@ -31,35 +30,13 @@
 #define EVENT_QUEUE_SIZE (8 << 20)
 #define ANSWER_QUEUE_SIZE (1 << 20) /* a refusal takes about 1 kB there */
 
-/* As many changes as the kernel makes within 1 ms even when each is an IPv6 route with two next hops (9 us).
-   Larger batches hardly save time. The room is for routes with many next hops. */
-#define BATCH_CHANGES 64
-#define BATCH_SIZE 32768
+#define WRITER_BATCHES 2
 
 /* As in netlink.c: a busy table can spoil one scan after the other. */
 #define AGAIN_DELAY BT_MS(100)
 #define AGAIN_DELAY_MAX BT_S(5)
 #define REFUSED_DELAY BT_S(1)
-#define SEND_DELAY BT_MS(10) /* until memory is looked for again */
 #define CONGESTED_DELAY BT_MS(1)
-
-/* What a refusal has to be reported with. */
-struct change
-{
-  u64 cookie;
-  struct prefix dst;
-  bool removing;
-};
-
-struct batch
-{
-  struct node n;
-  u32 first_seq;
-  uint count;
-  size_t used;
-  struct change changes[BATCH_CHANGES];
-  byte buf[BATCH_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
-};
 
 struct nl_routes
 {
@@ -67,34 +44,34 @@ struct nl_routes
   pool *pool;              /* everything below */
   struct fd_watch *events; /* scans and events */
   struct timer *begin;     /* starts a scan */
-  struct timer *resend;    /* after the kernel was short of memory */
   struct work *late;       /* flushes what nobody has flushed */
+  struct route_writer *writer;
   const struct nl_routes_hooks *hooks;
   void *data;
   bool v6;
 
-  int send_fd; /* changes and their answers, which never have to be waited for */
   u32 event_port, send_port;
   u32 scan_seq; /* number of the last dump request */
   u32 table;    /* of the scan that runs, or that begins next */
   u32 wanted_table;
   bool scanning, wanted;
-  bool spoiled;   /* this scan will not do */
-  bool congested; /* the kernel drops events, without a word more, until the queue is empty */
-  btime pause;    /* before the next scan after a spoiled one */
+  uint scan_after; /* so many changes are to be carried out before the dump is asked for */
+  bool spoiled;    /* this scan will not do */
+  bool congested;  /* the kernel drops events, without a word more, until the queue is empty */
+  btime pause;     /* before the next scan after a spoiled one */
 
-  struct list batches; /* not sent yet, oldest first */
-  struct batch *open;  /* the last of these, or NULL */
-  struct batch *spare;
+  struct list batches;      /* not with the writer yet, oldest first */
+  struct route_batch *open; /* the last of these, or NULL */
+  struct route_batch *spare;
+  uint with_writer; /* batches */
+  uint pending;     /* changes, wherever they are */
   u32 change_seq;
-  bool flushing;
 
   bool *freed; /* where nl_routes_free() tells the caller of a hook; else NULL */
   struct nl_routes_counters counters;
   struct log_limit trouble;
   struct nl_nexthop hops[NL_NEXTHOPS_MAX];
   byte buf[RECEIVE_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
-  byte answer[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
 /* --- Scans --- */
@@ -110,7 +87,7 @@ scan_request(struct nl_routes *nl)
 
   nlh->nlmsg_type = RTM_GETROUTE;
   nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  nlh->nlmsg_seq = ++nl->scan_seq;
+  nlh->nlmsg_seq = nl->scan_seq;
   m->rtm_family = nl->v6 ? AF_INET6 : AF_INET;
   mnl_attr_put_u32(nlh, RTA_TABLE, nl->table);
   return sendto(nl->events->fd, buf, nlh->nlmsg_len, 0, (struct sockaddr *) &kernel, sizeof(kernel)) >= 0;
@@ -124,6 +101,7 @@ scan_refused(struct nl_routes *nl, int error)
   timer_set_in(nl->begin, REFUSED_DELAY);
 }
 
+/* What was asked for before scan_begin() is not to be missed by the scan, so this may have to wait. */
 static void
 scan_begin(struct timer *t UNUSED, void *data)
 {
@@ -138,8 +116,10 @@ scan_begin(struct timer *t UNUSED, void *data)
     nl->table = nl->wanted_table;
   nl->spoiled = nl->wanted = false;
   nl->scanning = true;
+  nl->scan_seq++;
+  nl->scan_after = nl->pending;
   nl->counters.scans++;
-  if (!scan_request(nl))
+  if (!nl->scan_after && !scan_request(nl))
     scan_refused(nl, errno);
   else
     nl->hooks->scan_begin(nl->data, nl->table);
@@ -159,6 +139,21 @@ scan_done(struct nl_routes *nl)
   if (nl->wanted)
     timer_set_in(nl->begin, 0);
   nl->hooks->scan_end(nl->data, nl->table);
+}
+
+/* Some of the changes it waits for have been carried out. */
+static void
+scan_go_on(struct nl_routes *nl, uint changes)
+{
+  if (!nl->scan_after)
+    return;
+  nl->scan_after -= MIN(nl->scan_after, changes);
+  if (nl->scan_after)
+    return;
+  if (nl->spoiled)
+    scan_done(nl);
+  else if (!scan_request(nl))
+    scan_refused(nl, errno);
 }
 
 void
@@ -310,218 +305,84 @@ events_receive(struct fd_watch *w, uint ready UNUSED, void *data)
   if (freed)
     return;
   nl->freed = NULL;
-  if (drained && nl->scanning)
+  if (drained && nl->scanning && !nl->scan_after)
     scan_done(nl);
 }
 
 /* --- Changes --- */
 
-static struct batch *
+static struct route_batch *
 batch_new(struct nl_routes *nl)
 {
-  struct batch *b = nl->spare ? nl->spare : mb_alloc(nl->pool, sizeof(*b));
+  struct route_batch *b = nl->spare ? nl->spare : msg_alloc(sizeof(*b));
 
   nl->spare = NULL;
   b->count = b->used = 0;
+  b->error = b->delayed = 0;
+  b->lost = false;
+  b->first_seq = nl->change_seq + 1;
   list_add_tail(&nl->batches, &b->n);
   return nl->open = b;
 }
 
 static void
-batch_take(struct nl_routes *nl, struct batch *b)
-{
-  list_remove(&b->n);
-  if (nl->open == b) /* otherwise it is another one, still in the list */
-    nl->open = NULL;
-}
-
-static void
-batch_free(struct nl_routes *nl, struct batch *b)
+batch_free(struct nl_routes *nl, struct route_batch *b)
 {
   if (nl->spare)
-    mb_free(b);
+    msg_free(b);
   else
     nl->spare = b;
 }
 
-static bool
-batch_append(struct nl_routes *nl, struct batch *b, const struct nl_route *r, u64 cookie, bool removing)
+static void
+batch_note(struct nl_routes *nl, struct route_batch *b, const struct route_change *c)
 {
+  nl->change_seq++;
+  b->changes[b->count++] = *c;
+  if (b->count == ROUTE_BATCH_CHANGES)
+    nl->open = NULL;
+}
+
+/* The open batch takes it over if there is room. */
+static bool
+batch_append(struct nl_routes *nl, const struct nl_route *r, const struct route_change *c)
+{
+  struct route_batch *b = nl->open;
+
+  if (!b)
+    return false;
+
   struct nlmsghdr *nlh = (struct nlmsghdr *) (b->buf + b->used);
 
-  if (b->count == BATCH_CHANGES ||
-      !nlroute_put(nlh, sizeof(b->buf) - b->used, r, removing ? NLROUTE_DELETE : NLROUTE_SET))
+  if (!nlroute_put(nlh, sizeof(b->buf) - b->used, r, c->removing ? NLROUTE_DELETE : NLROUTE_SET))
     return false;
-  if (!b->count)
-    b->first_seq = nl->change_seq + 1;
-  nlh->nlmsg_seq = ++nl->change_seq;
+  nlh->nlmsg_seq = nl->change_seq + 1;
   b->used += nlh->nlmsg_len; /* all parts are padded */
-  b->changes[b->count++] = (struct change){ .cookie = cookie, .dst = r->dst, .removing = removing };
+  batch_note(nl, b, c);
   return true;
 }
 
 static void
-change_refused(struct nl_routes *nl, const struct change *c, int error, const char *text)
+hand_over(struct nl_routes *nl, bool all)
 {
-  /* It is gone already: the kernel withdraws routes by itself when a link goes. */
-  if (c->removing && error == ESRCH)
+  while (nl->with_writer < WRITER_BATCHES && !list_empty(&nl->batches))
   {
-    nl->counters.absent++;
-    return;
+    struct route_batch *b = SKIP_BACK(struct route_batch, n, list_first(&nl->batches));
+
+    if (b == nl->open && !all)
+      return;
+    if (b == nl->open)
+      nl->open = NULL;
+    list_remove(&b->n);
+    nl->with_writer++;
+    route_writer_post(nl->writer, b);
   }
-  nl->counters.refused++;
-  nl->hooks->refused(nl->data, c->cookie, &c->dst, c->removing, error, text);
-}
-
-/* The text is an attribute behind the error and the header of the request (NETLINK_CAP_ACK). */
-static const char *
-answer_text(const struct nlmsghdr *nlh)
-{
-  size_t skip = sizeof(struct nlmsgerr), size = mnl_nlmsg_get_payload_len(nlh);
-  struct nlattrs a;
-
-  if ((nlh->nlmsg_flags & (NLM_F_ACK_TLVS | NLM_F_CAPPED)) != (NLM_F_ACK_TLVS | NLM_F_CAPPED) ||
-      size < skip || !nlattr_collect(&a, mnl_nlmsg_get_payload_offset(nlh, skip), size - skip) ||
-      !a.at[NLMSGERR_ATTR_MSG] || mnl_attr_validate(a.at[NLMSGERR_ATTR_MSG], MNL_TYPE_NUL_STRING) < 0)
-    return NULL;
-  return mnl_attr_get_str(a.at[NLMSGERR_ATTR_MSG]);
-}
-
-static void
-answer_message(struct nl_routes *nl, const struct batch *b, const struct nlmsghdr *nlh)
-{
-  int error;
-
-  if (nlh->nlmsg_type != NLMSG_ERROR || nlh->nlmsg_seq - b->first_seq >= b->count)
-    return;
-  if (mnl_nlmsg_get_payload_len(nlh) < sizeof(error))
-    return;
-  memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
-  if (error < 0)
-    change_refused(nl, &b->changes[nlh->nlmsg_seq - b->first_seq], -error, answer_text(nlh));
-}
-
-/* All there is, which is bounded by the batch. False when a hook freed @nl. */
-static bool
-answers_read(struct nl_routes *nl, const struct batch *b, const bool *freed)
-{
-  for (;;)
-  {
-    ssize_t size = recv(nl->send_fd, nl->answer, sizeof(nl->answer), 0);
-
-    if (size < 0 && errno == EINTR)
-      continue;
-    if (size < 0 && errno != ENOBUFS)
-      return true; /* EAGAIN */
-    if (size < 0)
-    {
-      nl->counters.overruns++;
-      log_rl(&nl->trouble, L_WARN, "netlink: Refusals of routes were lost (%s)", strerror(errno));
-      lost(nl);
-    }
-    else if (mnl_nlmsg_ok((struct nlmsghdr *) nl->answer, size))
-      answer_message(nl, b, (struct nlmsghdr *) nl->answer);
-    if (*freed)
-      return false;
-  }
-}
-
-/* What cannot be sent for another reason than memory never will be. False when a hook freed @nl. */
-static bool
-batch_refused(struct nl_routes *nl, const struct batch *b, int error, const bool *freed)
-{
-  log_rl(&nl->trouble, L_ERR, "netlink: Routes cannot be changed: %s", strerror(error));
-  for (uint i = 0; i < b->count; i++)
-  {
-    change_refused(nl, &b->changes[i], error, NULL);
-    if (*freed)
-      return false;
-  }
-  return true;
-}
-
-static void
-batch_count(struct nl_routes *nl, const struct batch *b)
-{
-  nl->counters.flushes++;
-  for (uint i = 0; i < b->count; i++)
-    if (b->changes[i].removing)
-      nl->counters.deleted++;
-    else
-      nl->counters.set++;
-}
-
-static int
-batch_send(struct nl_routes *nl, struct batch *b)
-{
-  struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-  struct iovec iov = { .iov_base = b->buf, .iov_len = b->used };
-  struct msghdr mh = { .msg_name = &kernel, .msg_namelen = sizeof(kernel), .msg_iov = &iov, .msg_iovlen = 1 };
-
-  if (!b->count) /* it was made for a change that did not fit */
-    return 0;
-  while (sendmsg(nl->send_fd, &mh, 0) < 0)
-    if (errno != EINTR)
-      return errno;
-  return 0;
-}
-
-/* False when nothing more can be done now. The hooks may ask for more changes: these go to other batches. */
-static bool
-batch_flush(struct nl_routes *nl, struct batch *b, const bool *freed)
-{
-  int error = batch_send(nl, b);
-
-  if (error == EAGAIN || error == ENOBUFS || error == ENOMEM)
-  {
-    nl->counters.delayed++;
-    timer_set_in(nl->resend, SEND_DELAY);
-    return false;
-  }
-  batch_take(nl, b);
-  batch_count(nl, b);
-  if (!(error ? batch_refused(nl, b, error, freed) : answers_read(nl, b, freed)))
-    return false;
-  batch_free(nl, b);
-  return true;
-}
-
-/*
- * What hooks add meanwhile is left for the next time, or a stubborn one would hold the loop. False when a
- * hook freed @nl.
- */
-static bool
-flush(struct nl_routes *nl)
-{
-  struct batch *last = nl->open, *b;
-  bool freed = false, *outer = nl->freed;
-
-  if (!last || nl->flushing)
-    return true;
-  nl->flushing = true;
-  nl->freed = &freed; /* cppcheck-suppress autoVariables ; taken back below */
-  do
-    b = SKIP_BACK(struct batch, n, list_first(&nl->batches));
-  while (batch_flush(nl, b, &freed) && b != last);
-  if (freed && outer)
-    *outer = true;
-  if (freed)
-    return false;
-  nl->freed = outer;
-  nl->flushing = false;
-  return true;
 }
 
 void
 nl_routes_flush(struct nl_routes *nl)
 {
-  (void) flush(nl);
-}
-
-static void
-flush_again(struct timer *t UNUSED, void *data)
-{
-  nl_routes_flush(data);
+  hand_over(nl, true);
 }
 
 static bool
@@ -531,19 +392,23 @@ flush_late(struct work *w UNUSED, void *data)
   return false;
 }
 
-/* Only a batch that cannot be sent now makes another one necessary. */
 static void
 change(struct nl_routes *nl, const struct nl_route *r, u64 cookie, bool removing)
 {
+  struct route_change c = { .cookie = cookie, .dst = r->dst, .removing = removing };
+
+  nl->pending++;
+  if (!batch_append(nl, r, &c))
+  {
+    batch_new(nl);
+    if (!batch_append(nl, r, &c)) /* too large for any: it travels as refused */
+    {
+      c.error = EMSGSIZE;
+      batch_note(nl, nl->open, &c);
+    }
+  }
+  hand_over(nl, false);
   work_schedule(nl->late);
-  if (nl->open && batch_append(nl, nl->open, r, cookie, removing))
-    return;
-  if (!flush(nl))
-    return;
-  if (nl->open && batch_append(nl, nl->open, r, cookie, removing)) /* a hook has opened it */
-    return;
-  if (!batch_append(nl, batch_new(nl), r, cookie, removing))
-    change_refused(nl, &(struct change){ cookie, r->dst, removing }, EMSGSIZE, NULL);
 }
 
 void
@@ -556,6 +421,83 @@ void
 nl_route_delete(struct nl_routes *nl, const struct nl_route *r, u64 cookie)
 {
   change(nl, r, cookie, true);
+}
+
+uint
+nl_routes_pending(const struct nl_routes *nl)
+{
+  return nl->pending;
+}
+
+/* --- What became of them --- */
+
+static void
+batch_count(struct nl_routes *nl, const struct route_batch *b)
+{
+  nl->counters.flushes++;
+  nl->counters.delayed += b->delayed;
+  for (uint i = 0; i < b->count; i++)
+    if (b->changes[i].removing)
+      nl->counters.deleted++;
+    else
+      nl->counters.set++;
+}
+
+static void
+change_refused(struct nl_routes *nl, const struct route_change *c)
+{
+  /* It is gone already: the kernel withdraws routes by itself when a link goes. */
+  if (c->removing && c->error == ESRCH)
+  {
+    nl->counters.absent++;
+    return;
+  }
+  nl->counters.refused++;
+  nl->hooks->refused(nl->data, c->cookie, &c->dst, c->removing, c->error, c->text[0] ? c->text : NULL);
+}
+
+/* A hook may free @nl, so each one is followed by a look at @freed. */
+static void
+batch_report(struct nl_routes *nl, const struct route_batch *b, const bool *freed)
+{
+  if (b->error)
+    log_rl(&nl->trouble, L_ERR, "netlink: Routes cannot be changed: %s", strerror(b->error));
+  for (uint i = 0; i < b->count && !*freed; i++)
+    if (b->changes[i].error)
+      change_refused(nl, &b->changes[i]);
+  if (!*freed && b->lost)
+  {
+    nl->counters.overruns++;
+    log_rl(&nl->trouble, L_WARN, "netlink: Refusals of routes were lost");
+    lost(nl);
+  }
+  if (!*freed && nl->hooks->progress)
+    nl->hooks->progress(nl->data);
+}
+
+/* What the hooks ask for goes on with this call, if there is room for it. */
+static void
+batch_back(struct msg *m, void *data)
+{
+  struct nl_routes *nl = data;
+  struct route_batch *b = SKIP_BACK(struct route_batch, m, m);
+  uint count = b->count;
+  bool freed = false;
+
+  nl->with_writer--;
+  nl->pending -= count;
+  batch_count(nl, b);
+  nl->freed = &freed; /* cppcheck-suppress autoVariables ; taken back below */
+  batch_report(nl, b, &freed);
+  if (freed)
+  {
+    msg_free(b);
+    return;
+  }
+  nl->freed = NULL;
+  batch_free(nl, b);
+  hand_over(nl, true);
+  scan_go_on(nl, count);
 }
 
 /* --- The sockets --- */
@@ -638,19 +580,39 @@ sockets_open(struct sockets *s, bool v6, uint rx_buffer)
   return true;
 }
 
+/*
+ * The kernel makes the parts of a dump as large as the largest read before. Without one the first part can be
+ * too small for a route with many next hops, and then the dump ends there, with no error. So read an answer.
+ */
+static void
+read_once(struct nl_routes *nl, int fd)
+{
+  struct nlmsghdr noop = { .nlmsg_len = sizeof(noop),
+                           .nlmsg_type = NLMSG_NOOP,
+                           .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK };
+
+  if (send(fd, &noop, sizeof(noop), 0) >= 0)
+    (void) !recv(fd, nl->buf, sizeof(nl->buf), 0);
+}
+
 static void
 nl_routes_free(struct resource *r)
 {
   struct nl_routes *nl = (struct nl_routes *) r;
 
+  struct route_batch *b;
+
   if (nl->freed)
     *nl->freed = true;
-  close(nl->send_fd);
   rfree(nl->pool);
+  LIST_WALK_SAFE (b, &nl->batches, n)
+    msg_free(b);
+  msg_free(nl->spare);
 }
 
-static const struct resource_class nl_routes_class = { "Kernel routes", sizeof(struct nl_routes),
-                                                       nl_routes_free };
+static const struct resource_class nl_routes_class = { .name = "Kernel routes",
+                                                       .size = sizeof(struct nl_routes),
+                                                       .free = nl_routes_free };
 
 struct nl_routes *
 nl_routes_new(pool *p, struct loop *l, bool v6, const struct nl_routes_hooks *hooks, void *data,
@@ -669,15 +631,23 @@ nl_routes_new(pool *p, struct loop *l, bool v6, const struct nl_routes_hooks *ho
   nl->hooks = hooks;
   nl->data = data;
   nl->v6 = v6;
-  nl->send_fd = s.send;
   nl->send_port = s.send_port;
   nl->event_port = s.event_port;
   nl->pause = AGAIN_DELAY;
   list_init(&nl->batches);
   nl->events = fd_watch_new(inside, l, s.event, FD_READ, LOOP_REST, events_receive, nl);
+  read_once(nl, s.event);
   nl->begin = timer_new(inside, l, scan_begin, nl);
-  nl->resend = timer_new(inside, l, flush_again, nl);
   nl->late = work_new(inside, l, LOOP_REST, flush_late, nl);
+
+  /* Youngest of all in there: its thread ends before the mailbox goes. */
+  nl->writer = route_writer_new(inside, s.send, mailbox_new(inside, l, batch_back, nl));
+  if (!nl->writer)
+  {
+    log_write(L_ERR, "netlink: Cannot start a thread for routes");
+    rfree(nl);
+    return NULL;
+  }
   return nl;
 }
 

@@ -1,8 +1,9 @@
 /*
  * sysdep/unix/log.c: see log.h
  *
- * Owns the queue of lines, the writer thread and the sinks. Any thread puts lines into a ring of fixed slots;
- * only the writer takes them out and touches a sink, so a slow disk delays nobody but the writer.
+ * Owns the queue of lines and the writer thread; the sinks are in log_sink.c. Any thread puts lines into a
+ * ring of fixed slots; only the writer takes them out and touches a sink, so a slow disk delays nobody but
+ * the writer.
  *
  * The ring: position p belongs to slot p mod LOG_SLOTS and lap n = p / LOG_SLOTS. The slot's turn says whose
  * it is: 2n: free for the line of lap n; 2n + 1: that line is complete; 2n + 2: free for the next lap. A
@@ -16,9 +17,7 @@
  * that is still queued finds them too.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -28,56 +27,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <unistd.h>
 
-/* A facility of syslog.h that nobody needs here; log.h has a sink of this name. */
-#undef LOG_SYSLOG
-
 #include "lib/pool.h"
-#include "lib/text.h"
 #include "sysdep/clock.h"
-#include "sysdep/log.h"
+#include "sysdep/unix/log_echo.h"
+#include "sysdep/unix/log_sink.h"
 
 #define LOG_SLOTS 1024
 #define LOG_IDENTITY "bird"
-#define LOG_FILE_MODE 0640
 #define LOG_BURST 5
 #define LOG_PERIOD BT_S(10)
-
-/* How long a pipe or terminal may make the writer wait before it counts as failing. */
-#define LOG_PATIENCE_MS 2000
-
-/* How often one failing sink is reported to the others. */
-#define LOG_COMPLAINT_PERIOD BT_S(60)
-
-struct line
-{
-  enum log_class class;
-  btime when;
-  char text[LOG_LINE_SIZE];
-};
 
 struct slot
 {
   _Atomic u64 turn;
   struct line line;
-};
-
-struct sink
-{
-  enum log_sink_kind kind;
-  uint classes;
-  int fd; /* not for syslog */
-  char *name;
-  bool failing; /* it did not take the last line */
-  struct log_limit complaints;
-};
-
-struct sink_set
-{
-  uint count;
-  struct sink sinks[];
 };
 
 struct log
@@ -100,23 +65,17 @@ struct log
 
 static struct log log_root;
 
-static const struct
-{
-  const char *name, *letters;
-  int priority;
-} log_classes[L__MAX] = {
-  [L_DEBUG] = { "debug", "DBG", LOG_DEBUG },     [L_TRACE] = { "trace", "TRACE", LOG_DEBUG },
-  [L_INFO] = { "info", "INFO", LOG_INFO },       [L_REMOTE] = { "remote", "RMT", LOG_ERR },
-  [L_WARN] = { "warning", "WARN", LOG_WARNING }, [L_ERR] = { "error", "ERR", LOG_ERR },
-  [L_AUTH] = { "auth", "AUTH", LOG_ERR },        [L_FATAL] = { "fatal", "FATAL", LOG_CRIT },
-  [L_BUG] = { "bug", "BUG", LOG_CRIT },
-};
-
 const char *
 log_class_name(enum log_class c)
 {
+  static const char *const names[L__MAX] = {
+    [L_DEBUG] = "debug",   [L_TRACE] = "trace",  [L_INFO] = "info",
+    [L_REMOTE] = "remote", [L_WARN] = "warning", [L_ERR] = "error",
+    [L_AUTH] = "auth",     [L_FATAL] = "fatal",  [L_BUG] = "bug",
+  };
+
   ASSERT((uint) c < L__MAX);
-  return log_classes[c].name;
+  return names[c];
 }
 
 /* --- Lines --- */
@@ -295,6 +254,12 @@ log_lost(void)
   return atomic_load(&log_root.lost);
 }
 
+u64
+log_unwritten(void)
+{
+  return sinks_unwritten();
+}
+
 void
 die(const char *fmt, ...)
 {
@@ -308,97 +273,6 @@ die(const char *fmt, ...)
   exit(1);
 }
 
-/* --- Sinks: made by the main loop, used and freed by the writer --- */
-
-/* Not blocking: a named pipe without a reader is an error at once and not a main loop that hangs. */
-static int
-sink_file_open(const char *name)
-{
-  return open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, LOG_FILE_MODE);
-}
-
-static void
-sink_set_add(struct sink_set *set, const struct log_sink *config, int fd)
-{
-  struct sink *s = &set->sinks[set->count++];
-  const char *name = config->name ? config->name : LOG_IDENTITY;
-
-  if (config->kind == LOG_STDERR)
-    name = "stderr";
-  s->kind = config->kind;
-  s->classes = config->classes;
-  s->fd = fd;
-  s->name = strcpy(msg_alloc(strlen(name) + 1), name);
-  s->complaints.burst = 1;
-  s->complaints.period = LOG_COMPLAINT_PERIOD;
-}
-
-static void
-sink_set_free(struct sink_set *set)
-{
-  if (!set)
-    return;
-  for (uint i = 0; i < set->count; i++)
-  {
-    struct sink *s = &set->sinks[i];
-
-    if (s->kind == LOG_FILE)
-      close(s->fd);
-    if (s->kind == LOG_SYSLOG)
-      closelog(); /* it holds on to the name */
-    msg_free(s->name);
-  }
-  msg_free(set);
-}
-
-/* Writes all of @data or says why not in errno. */
-static bool
-fd_write(int fd, const char *data, size_t size, int patience_ms)
-{
-  while (size)
-  {
-    struct pollfd p = { .fd = fd, .events = POLLOUT };
-
-    if (!poll(&p, 1, patience_ms))
-    {
-      errno = EAGAIN;
-      return false;
-    }
-
-    ssize_t done = write(fd, data, size);
-
-    if (done <= 0)
-      return false;
-    data += done;
-    size -= done;
-  }
-  return true;
-}
-
-static void
-sink_write(struct sink *s, const struct line *line)
-{
-  char buf[LOG_LINE_SIZE + TIME_TEXT_SIZE + 16];
-
-  if (!(s->classes & (1u << line->class)))
-    return;
-  if (s->kind == LOG_SYSLOG)
-  {
-    /* Each sink may have an identity of its own, and syslog(3) knows one at a time. */
-    openlog(s->name, LOG_PID, LOG_DAEMON);
-    syslog(log_classes[line->class].priority, "%s", line->text);
-    return;
-  }
-
-  int size = snprintf(buf, sizeof(buf), "%s <%s> %s\n", WALL_STR(line->when),
-                      log_classes[line->class].letters, line->text);
-
-  s->failing = !fd_write(s->fd, buf, size, s->failing ? 0 : LOG_PATIENCE_MS);
-  /* The complaint is a line like any other. That it fails here too is swallowed by the limit. */
-  if (s->failing)
-    log_rl(&s->complaints, L_ERR, "Writing the log to %s failed: %m", s->name);
-}
-
 /* --- The writer --- */
 
 static void
@@ -408,12 +282,14 @@ sinks_write(struct log *l, const struct line *line)
 
   if (next)
   {
+    sink_set_inherit(next, l->sinks);
     sink_set_free(l->sinks);
     l->sinks = next;
   }
-  if (line)
-    for (uint i = 0; i < l->sinks->count; i++)
-      sink_write(&l->sinks->sinks[i], line);
+  if (!line)
+    return;
+  sink_set_write(l->sinks, line);
+  echoes_write(line);
 }
 
 static void
@@ -464,6 +340,7 @@ writer_main(void *arg)
   } while (!stop);
   sink_set_free(l->sinks);
   l->sinks = NULL;
+  echoes_forget();
   return NULL;
 }
 
@@ -512,28 +389,15 @@ void
 log_set_sinks(const struct log_sink *sinks, uint count)
 {
   struct log *l = &log_root;
-  struct sink_set *set = msg_alloc(sizeof(struct sink_set) + (count + 1) * sizeof(struct sink));
   int *errors = msg_alloc((count + 1) * sizeof(int));
-
-  for (uint i = 0; i < count; i++)
-  {
-    bool file = sinks[i].kind == LOG_FILE;
-    int fd = file ? sink_file_open(sinks[i].name) : STDERR_FILENO;
-
-    if (fd < 0)
-      errors[i] = errno;
-    else
-      sink_set_add(set, &sinks[i], fd);
-  }
-  /* Lines were wanted, so they do not vanish, the reasons below least of all. */
-  if (count && !set->count)
-    sink_set_add(set, &(struct log_sink){ .kind = LOG_STDERR, .classes = LOG_ALL }, STDERR_FILENO);
+  struct sink_set *set = sink_set_new(sinks, count, errors);
 
   sink_set_free(atomic_exchange(&l->next, set));
   if (atomic_load(&l->running))
     sem_post(&l->wake);
   for (uint i = 0; i < count; i++)
     if (errors[i])
-      log_write(L_ERR, "Cannot open log file %s: %s", sinks[i].name, strerror(errors[i]));
+      log_write(L_ERR, "Cannot open log %s: %s", sinks[i].name ? sinks[i].name : IP_STR(sinks[i].host),
+                strerror(errors[i]));
   msg_free(errors);
 }

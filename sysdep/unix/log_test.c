@@ -70,7 +70,7 @@ count_of(const char *text, const char *what)
 static struct log_sink
 file_sink(const char *name)
 {
-  return (struct log_sink){ LOG_FILE, LOG_ALL, name };
+  return (struct log_sink){ .kind = LOG_FILE, .classes = LOG_ALL, .name = name };
 }
 
 static void
@@ -230,7 +230,8 @@ static void
 sinks_get_the_classes_they_ask_for(void **ctx)
 {
   struct fixture *f = *ctx;
-  struct log_sink sinks[] = { { LOG_FILE, 1 << L_INFO, f->a }, { LOG_FILE, 1 << L_ERR | 1 << L_BUG, f->b } };
+  struct log_sink sinks[] = { { .kind = LOG_FILE, .classes = 1 << L_INFO, .name = f->a },
+                              { .kind = LOG_FILE, .classes = 1 << L_ERR | 1 << L_BUG, .name = f->b } };
 
   log_set_sinks(sinks, 2);
   log_start();
@@ -286,7 +287,7 @@ static void
 overflow_counts_and_reports_losses(void **ctx)
 {
   struct fixture *f = *ctx;
-  struct log_sink s = { LOG_STDERR, LOG_ALL, NULL };
+  struct log_sink s = { .kind = LOG_STDERR, .classes = LOG_ALL };
   u64 before = log_lost(), reported = 0;
   struct capture c = capture_start();
 
@@ -322,7 +323,7 @@ static void
 writing_works_again_after_an_overflow(void **ctx)
 {
   struct fixture *f = *ctx;
-  struct log_sink s = { LOG_STDERR, LOG_ALL, NULL };
+  struct log_sink s = { .kind = LOG_STDERR, .classes = LOG_ALL };
   struct capture c = capture_start();
   u64 before = log_lost();
 
@@ -460,14 +461,15 @@ static void
 unopenable_file_is_named_in_the_other_sinks(void **ctx)
 {
   struct fixture *f = *ctx;
-  struct log_sink sinks[] = { { LOG_FILE, LOG_ALL, "/nowhere/at/all.log" }, { LOG_FILE, LOG_ALL, f->a } };
+  struct log_sink sinks[] = { { .kind = LOG_FILE, .classes = LOG_ALL, .name = "/nowhere/at/all.log" },
+                              { .kind = LOG_FILE, .classes = LOG_ALL, .name = f->a } };
 
   log_start();
   log_set_sinks(sinks, 2);
   log_write(L_INFO, "afterwards");
   log_stop();
-  assert_non_null(strstr(text_of(f, f->a),
-                         "<ERR> Cannot open log file /nowhere/at/all.log: No such file or directory\n"));
+  assert_non_null(
+      strstr(text_of(f, f->a), "<ERR> Cannot open log /nowhere/at/all.log: No such file or directory\n"));
   assert_non_null(strstr(f->text, "<INFO> afterwards\n"));
 }
 
@@ -482,7 +484,7 @@ without_any_usable_sink_lines_go_to_stderr(void **ctx)
   log_set_sinks(&s, 1);
   log_write(L_INFO, "still here");
   capture_until(&c, f, 0, "<INFO> still here\n");
-  assert_non_null(strstr(f->text, "<ERR> Cannot open log file /nowhere/at/all.log: "));
+  assert_non_null(strstr(f->text, "<ERR> Cannot open log /nowhere/at/all.log: "));
   log_stop();
   capture_end(&c);
 }
@@ -491,7 +493,8 @@ static void
 failing_sink_does_not_stop_the_others(void **ctx)
 {
   struct fixture *f = *ctx;
-  struct log_sink sinks[] = { { LOG_FILE, LOG_ALL, "/dev/full" }, { LOG_FILE, LOG_ALL, f->a } };
+  struct log_sink sinks[] = { { .kind = LOG_FILE, .classes = LOG_ALL, .name = "/dev/full" },
+                              { .kind = LOG_FILE, .classes = LOG_ALL, .name = f->a } };
 
   log_set_sinks(sinks, 2);
   log_start();
@@ -507,7 +510,8 @@ static void
 stuck_or_broken_stderr_does_not_stop_the_others(void **ctx)
 {
   struct fixture *f = *ctx;
-  struct log_sink sinks[] = { { LOG_STDERR, LOG_ALL, NULL }, { LOG_FILE, LOG_ALL, f->a } };
+  struct log_sink sinks[] = { { .kind = LOG_STDERR, .classes = LOG_ALL },
+                              { .kind = LOG_FILE, .classes = LOG_ALL, .name = f->a } };
   struct capture c = capture_start();
 
   log_set_sinks(sinks, 2);
@@ -529,9 +533,9 @@ static void
 syslog_sink_works_beside_a_file(void **ctx)
 {
   struct fixture *f = *ctx;
-  struct log_sink sinks[] = { { LOG_SYSLOG, LOG_ALL, "log_test" },
-                              { LOG_SYSLOG, LOG_ALL, NULL },
-                              { LOG_FILE, LOG_ALL, f->a } };
+  struct log_sink sinks[] = { { .kind = LOG_SYSLOG, .classes = LOG_ALL, .name = "log_test" },
+                              { .kind = LOG_SYSLOG, .classes = LOG_ALL },
+                              { .kind = LOG_FILE, .classes = LOG_ALL, .name = f->a } };
 
   log_set_sinks(sinks, 3);
   log_start();
@@ -575,7 +579,8 @@ static void
 replaced_sinks_are_closed(void **ctx)
 {
   struct fixture *f = *ctx;
-  struct log_sink sinks[] = { { LOG_FILE, LOG_ALL, f->a }, { LOG_FILE, LOG_ALL, f->b } };
+  struct log_sink sinks[] = { { .kind = LOG_FILE, .classes = LOG_ALL, .name = f->a },
+                              { .kind = LOG_FILE, .classes = LOG_ALL, .name = f->b } };
   uint before = open_descriptors();
 
   log_set_sinks(sinks, 2); /* replaced before any writer saw it */

@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "lib/text.h"
 #include "sysdep/clock.h"
 #include "sysdep/log.h"
 #include "sysdep/loop.h"
@@ -40,12 +42,14 @@ struct loop
   atomic_bool stop;
   bool mail_waiting;
   struct loop_slices slices;
+  btime callback_limit, round_limit; /* 0: none */
+  _Atomic btime round_start;         /* 0: waiting */
 };
 
 /* Slices */
 
 static btime
-slice_end(struct loop *l, btime start, const char *what UNUSED)
+slice_end(struct loop *l, btime start, const char *what)
 {
   btime now = clock_now(), took = now - start;
   uint bucket = 0;
@@ -54,6 +58,8 @@ slice_end(struct loop *l, btime start, const char *what UNUSED)
     bucket++;
   l->slices.bucket[bucket]++;
   l->slices.longest = MAX(l->slices.longest, took);
+  if (l->callback_limit && took > l->callback_limit)
+    log_write(L_WARN, "Loop %s: %s took %s s", l->name, what, TIME_STR(took));
   if (took > LOOP_SLICE_LIMIT)
   {
     l->slices.overruns++;
@@ -82,7 +88,9 @@ loop_free(struct resource *r)
   close(l->eventfd);
 }
 
-static const struct resource_class loop_class = { "Loop", sizeof(struct loop), loop_free };
+static const struct resource_class loop_class = { .name = "Loop",
+                                                  .size = sizeof(struct loop),
+                                                  .free = loop_free };
 
 static void
 epoll_change(struct loop *l, int op, int fd, uint events, void *data)
@@ -158,7 +166,9 @@ timer_free(struct resource *r)
   timer_stop((struct timer *) r);
 }
 
-static const struct resource_class timer_class = { "Timer", sizeof(struct timer), timer_free };
+static const struct resource_class timer_class = { .name = "Timer",
+                                                   .size = sizeof(struct timer),
+                                                   .free = timer_free };
 
 struct timer *
 timer_new(pool *p, struct loop *l, void (*hook)(struct timer *t, void *data), void *data)
@@ -239,7 +249,9 @@ fd_watch_free(struct resource *r)
   close(w->fd); /* leaves epoll by itself: nobody duplicates these */
 }
 
-static const struct resource_class fd_watch_class = { "Descriptor", sizeof(struct fd_watch), fd_watch_free };
+static const struct resource_class fd_watch_class = { .name = "Descriptor",
+                                                      .size = sizeof(struct fd_watch),
+                                                      .free = fd_watch_free };
 
 struct fd_watch *
 fd_watch_new(pool *p, struct loop *l, int fd, uint events, enum loop_prio prio,
@@ -327,7 +339,9 @@ work_free(struct resource *r)
     w->loop->running = NULL;
 }
 
-static const struct resource_class work_class = { "Work", sizeof(struct work), work_free };
+static const struct resource_class work_class = { .name = "Work",
+                                                  .size = sizeof(struct work),
+                                                  .free = work_free };
 
 struct work *
 work_new(pool *p, struct loop *l, enum loop_prio prio, bool (*hook)(struct work *w, void *data), void *data)
@@ -401,7 +415,9 @@ mailbox_free(struct resource *r)
   msg_free_chain(atomic_exchange(&mb->head, NULL));
 }
 
-static const struct resource_class mailbox_class = { "Mailbox", sizeof(struct mailbox), mailbox_free };
+static const struct resource_class mailbox_class = { .name = "Mailbox",
+                                                     .size = sizeof(struct mailbox),
+                                                     .free = mailbox_free };
 
 struct mailbox *
 mailbox_new(pool *p, struct loop *l, void (*hook)(struct msg *m, void *data), void *data)
@@ -494,19 +510,45 @@ mailbox_flush(struct mailbox *mb)
 }
 
 void
+loop_set_limits(struct loop *l, btime callback, btime round)
+{
+  l->callback_limit = callback;
+  l->round_limit = round;
+}
+
+btime
+loop_round_start(const struct loop *l)
+{
+  return atomic_load_explicit(&l->round_start, memory_order_relaxed);
+}
+
+static void
+loop_round(struct loop *l)
+{
+  loop_run_mail(l);
+  loop_run_timers(l);
+  for (int prio = 0; prio < LOOP_PRIO__MAX; prio++)
+    loop_run_fds(l, prio);
+  loop_run_work(l);
+}
+
+void
 loop_run(struct loop *l)
 {
   while (!atomic_load(&l->stop))
   {
     loop_arm(l);
+    atomic_store_explicit(&l->round_start, 0, memory_order_relaxed);
     loop_wait(l, !l->mail_waiting && !loop_next_work(l));
-    loop_now_fresh(l);
-    loop_run_mail(l);
-    loop_run_timers(l);
-    for (int prio = 0; prio < LOOP_PRIO__MAX; prio++)
-      loop_run_fds(l, prio);
-    loop_run_work(l);
+
+    btime start = loop_now_fresh(l);
+
+    atomic_store_explicit(&l->round_start, start, memory_order_relaxed);
+    loop_round(l);
+    if (l->round_limit && clock_now() - start > l->round_limit)
+      log_write(L_WARN, "Loop %s: a round took %s s", l->name, TIME_STR(clock_now() - start));
   }
+  atomic_store_explicit(&l->round_start, 0, memory_order_relaxed);
 }
 
 /* Threads */
@@ -518,7 +560,7 @@ struct thread
   struct loop *loop;
 };
 
-static const struct resource_class thread_class = { "Thread", sizeof(struct thread), NULL };
+static const struct resource_class thread_class = { .name = "Thread", .size = sizeof(struct thread) };
 
 static void *
 thread_main(void *arg)
@@ -562,4 +604,15 @@ thread_join(struct thread *t)
 {
   pthread_join(t->id, NULL);
   rfree(t);
+}
+
+/* In the middle: above nothing in particular, below the kernel's own. */
+#define REALTIME_PRIORITY 50
+
+int
+thread_realtime(struct thread *t)
+{
+  struct sched_param param = { .sched_priority = REALTIME_PRIORITY };
+
+  return -pthread_setschedparam(t->id, SCHED_FIFO, &param);
 }

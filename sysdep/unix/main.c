@@ -13,13 +13,19 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "nest/bfd.h"
 #include "nest/nest.h"
+#include "nest/routerid.h"
+#include "nest/sockets.h"
 #include "nest/table.h"
 #include "sysdep/clock.h"
 #include "sysdep/privileges.h"
+#include "sysdep/watchdog.h"
+
+#define WATCHDOG_MIN BT_S(1) /* as users of BIRD know it */
 
 struct options
 {
@@ -32,6 +38,7 @@ static struct
   struct options opt;
   pool *pool;
   struct loop *loop;
+  char hostname[256]; /* of the system */
   bool ending;
 } bird;
 
@@ -119,26 +126,47 @@ parse_options(struct options *o, int argc, char **argv)
 
 /* Start and end */
 
+static struct log_sink
+finished_sink(const struct config *cfg, struct log_sink sink)
+{
+  sink.time = cfg->time_log.recent;
+  sink.hostname = cfg->hostname ? cfg->hostname : bird.hostname;
+  return sink;
+}
+
 static void
 set_log_sinks(const struct config *cfg)
 {
-  struct log_sink
-      sinks[cfg->sink_count + 3]; /* besides those configured: syslog, stderr and the debug file */
+  static const struct log_sink to_syslog = { .kind = LOG_SYSLOG, .classes = LOG_ALL },
+                               to_stderr = { .kind = LOG_STDERR, .classes = LOG_ALL };
+  const struct log_sink to_file = { .kind = LOG_FILE, .classes = LOG_ALL, .name = bird.opt.debug_file };
+  struct log_sink sinks[cfg->sink_count + 3]; /* besides those configured the three above */
   uint count = 0;
 
   for (uint i = 0; i < cfg->sink_count; i++)
     if (!(bird.opt.debug && cfg->sinks[i].kind == LOG_STDERR))
-      sinks[count++] = cfg->sinks[i];
+      sinks[count++] = finished_sink(cfg, cfg->sinks[i]);
   if (!cfg->sink_count)
-    sinks[count++] = (struct log_sink){ LOG_SYSLOG, LOG_ALL, NULL };
+    sinks[count++] = finished_sink(cfg, to_syslog);
   if (bird.opt.debug)
-    sinks[count++] = (struct log_sink){ LOG_STDERR, LOG_ALL, NULL };
+    sinks[count++] = finished_sink(cfg, to_stderr);
   if (bird.opt.debug_file)
-    sinks[count++] = (struct log_sink){ LOG_FILE, LOG_ALL, bird.opt.debug_file };
+    sinks[count++] = finished_sink(cfg, to_file);
   log_set_sinks(sinks, count);
 }
 
-static const struct reconfig_hooks reconfig_hooks = { .globals = set_log_sinks };
+/* Settings that belong to no protocol; also those of the first configuration. */
+static void
+set_globals(const struct config *cfg)
+{
+  set_log_sinks(cfg);
+  loop_set_limits(bird.loop, cfg->debug_latency ? MAX(cfg->latency_limit, 1) : 0, cfg->watchdog_warning);
+  watchdog_set(bird.loop, cfg->watchdog_timeout ? MAX(cfg->watchdog_timeout, WATCHDOG_MIN) : 0);
+  router_id_configure(cfg);
+  sockets_configure(cfg);
+}
+
+static const struct reconfig_hooks reconfig_hooks = { .globals = set_globals };
 
 static struct config *
 read_config(void)
@@ -209,14 +237,45 @@ watch_signals(void)
 }
 
 static void
-open_control_socket(void)
+own_file(const char *path)
 {
-  int error = cli_listen(bird.pool, bird.loop, bird.opt.control, reconfig_current);
+  /* The group may use it. */
+  if (!privileges_own_file(path, bird.opt.user, bird.opt.group))
+    die("Cannot change the owner of %s: %s", path, strerror(errno));
+}
 
-  if (error == -EADDRINUSE)
-    die("Control socket %s is in use by a running daemon", bird.opt.control);
-  if (error)
-    die("Cannot open control socket %s: %s", bird.opt.control, strerror(-error));
+/* The standard place lives in memory, and is gone after a boot. Failure shows when the socket is opened. */
+static void
+make_control_directory(void)
+{
+  char dir[] = PATH_CONTROL_SOCKET;
+
+  if (strcmp(bird.opt.control, dir) != 0)
+    return;
+  *strrchr(dir, '/') = 0;
+  if (mkdir(dir, 0755) == 0)
+    own_file(dir);
+}
+
+static void
+open_control_sockets(const struct config *cfg)
+{
+  int error;
+
+  make_control_directory();
+  cli_init(bird.pool, bird.loop);
+  if (!cli_listen(bird.pool, bird.loop, bird.opt.control, false, reconfig_current, &error))
+  {
+    if (error == EADDRINUSE)
+      die("Control socket %s is in use by a running daemon", bird.opt.control);
+    die("Cannot open control socket %s: %s", bird.opt.control, strerror(error));
+  }
+  own_file(bird.opt.control);
+  sockets_init(bird.pool, bird.loop, reconfig_current);
+  if (!sockets_configure(cfg))
+    exit(1); /* the reason has been said */
+  for (const struct cli_socket *s = cfg->cli_sockets; s; s = s->next)
+    own_file(s->path);
 }
 
 /* Into the background. What an operator can get wrong has been checked by now: stderr leads nowhere
@@ -294,13 +353,10 @@ run(struct config *cfg)
   bird.loop = loop_new(bird.pool, "bird");
   if (!bird.loop)
     die("No file descriptors left");
-  open_control_socket();
+  open_control_sockets(cfg);
 
   FILE *pid_file = open_pid_file();
 
-  /* The group may use the socket. */
-  if (!privileges_own_file(bird.opt.control, bird.opt.user, bird.opt.group))
-    die("Cannot change the owner of %s: %s", bird.opt.control, strerror(errno));
   raise_file_limit();
   privileges_drop(bird.opt.user, bird.opt.group);
   if (!bird.opt.foreground && !bird.opt.debug)
@@ -309,6 +365,7 @@ run(struct config *cfg)
   watch_signals();
 
   info.booted = clock_wall();
+  gethostname(bird.hostname, sizeof(bird.hostname) - 1);
   nest_init(&info);
   iface_init(bird.pool, bird.loop);
   neighbor_init(bird.pool, bird.loop);
@@ -323,12 +380,12 @@ run(struct config *cfg)
   loop_run(bird.loop);
 
   log_write(L_INFO, "Shutdown completed");
-  unlink(bird.opt.control);
+  watchdog_stop();
   if (bird.opt.pid_file)
     unlink(bird.opt.pid_file);
   log_stop();
   reconfig_free();
-  rfree(bird.pool);
+  rfree(bird.pool); /* the control sockets too */
 }
 
 int

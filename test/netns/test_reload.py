@@ -162,9 +162,9 @@ def test_table_of_a_channel_changed(watched):
 
 
 def test_template_changed(link):
-    config = ("template static base { ipv4 { preference %d; }; route 10.3.0.0/16 via 10.77.1.%d; }\n"
-              "protocol static one from base { route 10.1.0.0/16 via 10.77.1.2; }\n"
-              "protocol static two from base { ipv4 { preference 250; }; }\n" + kernel_proto())
+    config = ("template static common { ipv4 { preference %d; }; route 10.3.0.0/16 via 10.77.1.%d; }\n"
+              "protocol static one from common { route 10.1.0.0/16 via 10.77.1.2; }\n"
+              "protocol static two from common { ipv4 { preference 250; }; }\n" + kernel_proto())
     watched = Watched(link.a.ns, config % (150, 3))
     watched.reload(config % (150, 4))
     wait_ours(watched.ns, {NET: ["10.77.1.2"], "10.3.0.0/16": ["10.77.1.4"]})

@@ -125,9 +125,9 @@ def test_a_next_hop_of_our_own_is_none(link):
 
 def test_constants_and_templates(link):
     one = Peregrine(link.a.ns, "define HOP = 10.77.1.2;\ndefine NET = 10.1.0.0/16;\n"
-                    "template static base { ipv4 { preference 150; }; route 10.9.0.0/16 blackhole; }\n"
-                    "protocol static one from base { route NET via HOP; }\n"
-                    "protocol static two from base { ipv4 { preference 160; }; }\n" + DIRECT)
+                    "template static common { ipv4 { preference 150; }; route 10.9.0.0/16 blackhole; }\n"
+                    "protocol static one from common { route NET via HOP; }\n"
+                    "protocol static two from common { ipv4 { preference 160; }; }\n" + DIRECT)
     wait_vias(one, "10.1.0.0/16", "10.77.1.2")
     wait_count(one, "10.9.0.0/16", 2)
     assert [(r.proto, r.info, r.best) for r in shown(one, "10.9.0.0/16")] == [("two", "(160)", True),
