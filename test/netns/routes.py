@@ -18,7 +18,8 @@ BIRD = 12  # the kernel's number for routes of our kind of daemon
 ROUTE_LINE = re.compile(r"(?P<net>\S+(?: AS\d+)?)? +(?:(?P<dest>unicast|blackhole|unreachable|prohibited) )?"
                         r"\[(?P<proto>\S+) (?P<since>[^]]+?)(?: from (?P<origin>\S+))?\](?P<best> \*)? "
                         r"(?P<info>\(.*)$")
-HOP_LINE = re.compile(r"\t(via (?P<via>\S+) on |dev )(?P<dev>\S+)(?P<onlink> onlink)?(?: weight (?P<weight>\d+))?$")
+HOP_LINE = re.compile(r"\t(via (?P<via>\S+) on |dev )(?P<dev>\S+)(?P<onlink> onlink)?"
+                      r"(?: weight (?P<weight>\d+))?$")
 
 
 @dataclass

@@ -3,8 +3,8 @@
 import pytest
 
 from lab import Peregrine, wait_until
-from routes import (Monitor, count_ours, kernel, kernel_proto, many, ours, pipe, static, wait_equal, wait_ours,
-                    wait_state)
+from routes import (Monitor, count_ours, kernel, kernel_proto, many, ours, pipe, static, wait_equal,
+                    wait_ours, wait_state)
 
 NET = "10.1.0.0/16"
 FOREIGN = "10.200.0.0/16"
@@ -13,7 +13,8 @@ FOREIGN = "10.200.0.0/16"
 @pytest.fixture
 def link(lab):
     made = lab.link(lab.ns("a"), lab.ns("b"))
-    made.a.ns.ip(f"route add {FOREIGN} via 10.77.1.9 proto static", f"route add {NET} via 10.77.1.9 metric 500 proto boot")
+    made.a.ns.ip(f"route add {FOREIGN} via 10.77.1.9 proto static",
+                 f"route add {NET} via 10.77.1.9 metric 500 proto boot")
     return made
 
 
@@ -81,13 +82,15 @@ def test_killed_and_started_again(link, device):
         text = static(*routes) + kernel_proto()
         return "protocol device { }\n" + text if device == "first" else text + "protocol device { }\n"
 
-    one = Peregrine(link.a.ns, config(f"{NET} via 10.77.1.2", "10.2.0.0/16 blackhole", "10.3.0.0/16 via 10.77.1.2",
+    one = Peregrine(link.a.ns, config(f"{NET} via 10.77.1.2", "10.2.0.0/16 blackhole",
+                                      "10.3.0.0/16 via 10.77.1.2",
                                       "10.4.0.0/16 via 10.77.1.2 via 10.77.1.3"))
     wait_equal(lambda: len(ours(link.a.ns)), 4)
     one.kill()
     assert len(ours(link.a.ns)) == 4
     monitor = Monitor(link.a.ns)
-    one.config = config(f"{NET} via 10.77.1.2", "10.2.0.0/16 via 10.77.1.3", "10.4.0.0/16 via 10.77.1.2 via 10.77.1.3",
+    one.config = config(f"{NET} via 10.77.1.2", "10.2.0.0/16 via 10.77.1.3",
+                        "10.4.0.0/16 via 10.77.1.2 via 10.77.1.3",
                         "10.5.0.0/16 unreachable")
     one.start()
     wait_ours(link.a.ns, {NET: ["10.77.1.2"], "10.2.0.0/16": ["10.77.1.3"],
@@ -100,7 +103,7 @@ def test_killed_and_started_again(link, device):
 def test_killed_with_many_routes(lab, through):
     """No route is away while the daemon learns and announces them all anew."""
     link = lab.link(lab.ns("a"), lab.ns("b"))
-    count = 30000
+    count = 20000
     if through == "a pipe":
         text = ("ipv4 table far;\n" + static(*many(count, "via 10.77.1.2"), channel="table far;")
                 + pipe("master4", "far") + kernel_proto())
@@ -130,7 +133,8 @@ def exported(daemon):
 
 
 def scans(daemon):
-    text = next((text for _, text in daemon.birdc("show protocols all kernel1") if "Scans:" in text), "Scans: 0,")
+    text = next((text for _, text in daemon.birdc("show protocols all kernel1") if "Scans:" in text),
+                "Scans: 0,")
     return int(text.split()[1].rstrip(","))
 
 

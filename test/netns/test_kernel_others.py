@@ -6,7 +6,8 @@ import time
 import pytest
 
 from lab import Peregrine, wait_until
-from routes import (Monitor, cpu_below, kernel, kernel_hops, kernel_proto, many, ours, static, wait_equal, wait_ours)
+from routes import (Monitor, cpu_below, kernel, kernel_hops, kernel_proto, many, ours, static, wait_equal,
+                    wait_ours)
 
 NET, NET6 = "10.1.0.0/16", "2001:db8:1::/48"
 
@@ -136,7 +137,7 @@ def test_a_foreign_route_behind_ours_does_not_freeze_it(link):
     family.ip(link.a.ns, f"route append {family.net} via {family.hops[3]} metric 32 proto static")
     quiet(one)
     one.birdc("enable static2")
-    family.wait(link.a.ns, family.ours(5), (32, 4, [family.hops[3]]), limit=2)
+    family.wait(link.a.ns, family.ours(5), (32, 4, [family.hops[3]]), limit=1)
 
 
 def test_what_is_withdrawn_goes_from_in_front_of_a_foreign_route(link):
@@ -159,17 +160,23 @@ def test_a_next_hop_that_joins_ours_is_put_out(link):
     family.wait(link.a.ns)
 
 
-@pytest.mark.parametrize("damage", ["route del {net} via {hop2} metric 32", "route replace {net} via {hop3} metric 32 proto bird",
-                                    "route replace blackhole {net} metric 32 proto bird",
-                                    "route flush proto bird"])
-def test_ours_is_repaired(link, family, damage):
-    if family.v6 and "blackhole" in damage:
-        pytest.skip("the kernel puts an IPv6 blackhole beside the route")
-    one = Peregrine(link.a.ns, family.config)
-    for _ in range(2):
-        family.wait(link.a.ns, family.ours(), limit=3)
-        family.ip(link.a.ns, damage.format(net=family.net, hop2=family.hops[2], hop3=family.hops[3]))
-    family.wait(link.a.ns, family.ours(), limit=3)
+DAMAGE = ["route del {net} via {hop2} metric 32", "route replace {net} via {hop3} metric 32 proto bird",
+          "route replace {net} metric 32 proto bird nexthop via {hop2} nexthop via {hop3}",
+          "route replace blackhole {net} metric 32 proto bird"]
+
+
+def test_ours_is_repaired(link, family):
+    """The kernel puts an IPv6 blackhole beside the route, as if somebody had forgotten it."""
+    networks = [f"2001:db8:{i}::/48" if family.v6 else f"10.{i}.0.0/16" for i in range(1, len(DAMAGE) + 1)]
+    one = Peregrine(link.a.ns, static(*(f"{net} via {family.hops[2]}" for net in networks), v6=family.v6)
+                    + kernel_proto(v6=family.v6))
+    wanted = {net: [family.hops[2]] for net in networks}
+    wait_ours(link.a.ns, wanted, v6=family.v6)
+    for net, damage in zip(networks, DAMAGE):
+        family.ip(link.a.ns, damage.format(net=net, hop2=family.hops[2], hop3=family.hops[3]))
+    wait_ours(link.a.ns, wanted, v6=family.v6, limit=3)
+    family.ip(link.a.ns, "route flush proto bird")
+    wait_ours(link.a.ns, wanted, v6=family.v6, limit=3)
     one.check()
 
 
@@ -188,7 +195,8 @@ def test_the_link_flaps_faster_than_a_scan(link, v6):
     """Down and up before anybody looks: IPv4 routes are gone without an event."""
     family = Family(v6)
     net = "2001:db8:64::/48" if v6 else "10.64.0.0/16"
-    one = Peregrine(link.a.ns, static(f"{family.net} via {family.hops[2]}", f'{net} via "v1"', v6=v6) + kernel_proto(v6=v6))
+    one = Peregrine(link.a.ns, static(f"{family.net} via {family.hops[2]}", f'{net} via "v1"', v6=v6)
+                    + kernel_proto(v6=v6))
     wanted = {family.net: [family.hops[2]], net: ["v1"]}
     wait_ours(link.a.ns, wanted, v6=v6)
     address = f"addr replace {link.a.ip6}/64 dev v1 nodad"
@@ -229,17 +237,16 @@ class Vandal:
 
 @pytest.mark.parametrize("commands", [
     ("route del {net} metric 32",), ("route replace {net} via {hop3} metric 32 proto bird",),
-    ("route replace {net} via {hop3} metric 32 proto static", "route del {net} via {hop3} metric 32 proto static"),
+    ("route replace {net} via {hop3} metric 32 proto static",
+     "route del {net} via {hop3} metric 32 proto static"),
     ("route add {other} via {hop3} metric 32 proto bird",)])
 def test_a_fight_ends_when_the_other_gives_up(link, family, commands):
     other = "2001:db8:9::/48" if family.v6 else "10.9.0.0/16"
     one = Peregrine(link.a.ns, family.config)
     family.wait(link.a.ns, family.ours())
     words = {"net": family.net, "hop3": family.hops[3], "other": other}
-    began = time.monotonic()
-    with cpu_below(one, 0.3, 1.5), Vandal(link.a.ns, *(c.format(**words) for c in commands)) as vandal:
-        wait_until(lambda: time.monotonic() - began > 1.5, 3, "the fight")
-    assert vandal.rounds > 10
+    with cpu_below(one, 0.3, 1.0), Vandal(link.a.ns, *(c.format(**words) for c in commands)) as vandal:
+        wait_until(lambda: vandal.rounds > 50, 10, "the fight")
     family.wait(link.a.ns, family.ours(), limit=3)
     wait_equal(lambda: list(ours(link.a.ns, v6=family.v6)), [family.net], limit=3)
 
@@ -254,12 +261,15 @@ def test_a_table_in_turmoil_is_still_repaired(link):
                                           "route del 10.200.0.0/16 via 10.77.1.3 proto static"):
         link.a.ns.ip("route del 10.64.0.7 metric 32")
         wait_until(lambda: time.monotonic() - began > 3, 4, "turmoil")
-    wait_until(lambda: len(ours(link.a.ns)) == 5000, 8, lambda: f"{len(ours(link.a.ns))} routes\n{one.birdc('show protocols all kernel1')}")
+    wait_until(lambda: len(ours(link.a.ns)) == 5000, 8,
+               lambda: f"{len(ours(link.a.ns))} routes\n{one.birdc('show protocols all kernel1')}")
 
 
 def test_scans_do_not_disturb_what_is_right(link):
-    one = Peregrine(link.a.ns, static(*many(500, "via 10.77.1.2"), *many(50, "via 10.77.1.2 via 10.77.1.3", start="10.65.0.0"),
-                                      '10.66.0.0/16 via "v1"', "10.67.0.0/16 via 10.99.0.1%v1 onlink", "10.68.0.0/16 prohibit",
+    one = Peregrine(link.a.ns, static(*many(500, "via 10.77.1.2"),
+                                      *many(50, "via 10.77.1.2 via 10.77.1.3", start="10.65.0.0"),
+                                      '10.66.0.0/16 via "v1"', "10.67.0.0/16 via 10.99.0.1%v1 onlink",
+                                      "10.68.0.0/16 prohibit",
                                       "10.69.0.0/16 via fe80::2%v1") + kernel_proto("scan time 1;"))
     wait_equal(lambda: len(ours(link.a.ns)), 554)
     monitor = Monitor(link.a.ns)

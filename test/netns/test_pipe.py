@@ -3,8 +3,8 @@
 import pytest
 
 from lab import Peregrine, wait_until
-from routes import (DIRECT, best, count, cpu_below, kernel_proto, many, nets, pipe, shown, state, static, wait_count,
-                    wait_equal, wait_nets, wait_ours, wait_state, wait_vias)
+from routes import (DIRECT, best, count, cpu_below, kernel_proto, many, nets, pipe, shown, state, static,
+                    wait_count, wait_equal, wait_nets, wait_ours, wait_state, wait_vias)
 
 TABLES = "ipv4 table left;\nipv4 table right;\n"
 LEFT = static("10.1.0.0/16 blackhole", "10.2.0.0/16 unreachable", name="sl", channel="table left;")
@@ -105,7 +105,8 @@ def one_line(command):
 
 
 def test_all_routes_pass_not_only_the_best(ns):
-    two = static("10.1.0.0/16 blackhole", "10.1.0.0/16 unreachable", name="s2", channel="table left; preference 100;")
+    two = static("10.1.0.0/16 blackhole", "10.1.0.0/16 unreachable", name="s2",
+                 channel="table left; preference 100;")
     one = Peregrine(ns, TABLES + LEFT + two + pipe("left", "right"))
     wait_count(one, "10.1.0.0/16 table right", 3)
     assert [r.best for r in shown(one, "10.1.0.0/16 table right")] == [True, False, False]
@@ -161,7 +162,8 @@ def test_two_pipes_side_by_side(ns):
 
 def test_the_kernel_behind_it(lab):
     link = lab.link(lab.ns("a"), lab.ns("b"))
-    one = Peregrine(link.a.ns, TABLES + static("10.1.0.0/16 via 10.77.1.2", name="sl", channel="table left;") + DIRECT
+    one = Peregrine(link.a.ns, TABLES + static("10.1.0.0/16 via 10.77.1.2", name="sl", channel="table left;")
+                    + DIRECT
                     + pipe("left", "right") + kernel_proto(channel="table right; export all;"))
     wait_ours(link.a.ns, {"10.1.0.0/16": ["10.77.1.2"]})
     link.a.ns.ip("link set v1 down")
@@ -189,7 +191,8 @@ def test_limits(ns, direction, table):
     source = SEVEN if direction == "export" else SEVEN.replace("table left", "table right")
 
     def with_limit(text):
-        return TABLES + source + pipe("left", "right", options=f"import all; export all; {direction} limit {text};")
+        return TABLES + source + pipe("left", "right",
+                                      options=f"import all; export all; {direction} limit {text};")
 
     one = Peregrine(ns, with_limit("5 action block"))
     wait_count(one, f"table {table}", 5)
@@ -211,7 +214,8 @@ def test_limits(ns, direction, table):
     strict=True, reason="the limit toward the peer table is not shown"))])
 def test_limits_are_shown(ns, direction):
     source = SEVEN if direction == "export" else SEVEN.replace("table left", "table right")
-    one = Peregrine(ns, TABLES + source + pipe("left", "right", options=f"export all; import all; {direction} limit 5 action block;"))
+    one = Peregrine(ns, TABLES + source + pipe("left", "right",
+                                               options=f"export all; import all; {direction} limit 5 action block;"))
     wait_count(one, "table right" if direction == "export" else "table left", 5)
     assert (1006, f"    {direction.capitalize()} limit:   5 [HIT]") in one.birdc("show protocols all pipe1")
 
@@ -254,7 +258,8 @@ def test_counters_and_columns(ns):
     reply = one.birdc("show protocols all pipe1")
     assert reply[1][1].split()[:4] == ["pipe1", "Pipe", "---", "up"] and reply[1][1].endswith("left <=> right")
     text = [line for _, line in reply[2:]]
-    for line in ("  Channel main", "    Table:          left", "    Peer table:     right", "    Import state:   up",
+    for line in ("  Channel main", "    Table:          left", "    Peer table:     right",
+                 "    Import state:   up",
                  "    Export state:   up", "    Import filter:  ACCEPT", "    Export filter:  ACCEPT",
                  "  Routes:         0 imported, 2 exported"):
         assert line in text, line

@@ -1,4 +1,4 @@
-"""Configurations that change while routes are in place: what is not touched stays as it is, here and in the kernel."""
+"""Configurations that change while routes are in place: what is not touched stays, here and in the kernel."""
 
 import os
 import signal
@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from lab import Peregrine, wait_until
-from routes import (DIRECT, Monitor, best, count_ours, kernel, kernel_proto, many, nets, ours, pipe, shown, state,
-                    static, vias, wait_count, wait_equal, wait_nets, wait_ours, wait_state, wait_vias)
+from routes import (DIRECT, Monitor, best, count_ours, kernel, kernel_proto, many, nets, ours, pipe, shown,
+                    state, static, vias, wait_count, wait_equal, wait_nets, wait_ours, wait_state, wait_vias)
 from scenario import HONEST, bfd, direct
 
 NET, OTHER = "10.1.0.0/16", "10.2.0.0/16"
@@ -24,7 +24,8 @@ class Watched:
     def __init__(self, ns, config):
         self.ns = ns
         self.daemon = Peregrine(ns, "protocol device { }\n" + config)
-        wait_until(lambda: shown(self.daemon) and len(ours(ns)) == len(nets(self.daemon, "table master4")), 5, "settled")
+        wait_until(lambda: shown(self.daemon) and len(ours(ns)) == len(nets(self.daemon, "table master4")), 5,
+                   "settled")
         self.monitor = Monitor(ns)
         self.since = {(r.net, r.proto): r.since for r in shown(self.daemon)}
 
@@ -82,7 +83,8 @@ def test_lines_in_another_order_and_the_same_again(watched):
 
 
 def test_a_duplicate_appears_and_goes(watched):
-    watched.reload(static(f"{NET} via 10.77.1.2", f"{NET} via 10.77.1.4", f"{OTHER} via 10.77.1.3") + kernel_proto())
+    watched.reload(static(f"{NET} via 10.77.1.2", f"{NET} via 10.77.1.4", f"{OTHER} via 10.77.1.3")
+                   + kernel_proto())
     wait_count(watched.daemon, "", 3)
     assert best(watched.daemon, NET).vias == ["10.77.1.2"]
     watched.reload(static(f"{NET} via 10.77.1.2", f"{OTHER} via 10.77.1.3") + kernel_proto())
@@ -93,7 +95,8 @@ def test_a_duplicate_appears_and_goes(watched):
 
 def test_preference_changed(watched):
     """The routes stay in the kernel; nothing that matters there has changed."""
-    watched.reload(static(f"{NET} via 10.77.1.2", f"{OTHER} via 10.77.1.3", channel="preference 99;") + kernel_proto())
+    watched.reload(static(f"{NET} via 10.77.1.2", f"{OTHER} via 10.77.1.3", channel="preference 99;")
+                   + kernel_proto())
     wait_equal(lambda: {r.info for r in shown(watched.daemon)}, {"(99)"})
     wait_ours(watched.ns, {NET: ["10.77.1.2"], OTHER: ["10.77.1.3"]})
     assert "Deleted" not in sum(watched.events().values(), [])
@@ -194,7 +197,8 @@ def test_a_name_passes_to_another_kind(link):
     wait_ours(link.a.ns, {NET: ["10.77.1.2"]})
 
 
-@pytest.mark.parametrize("option", ["metric 77;", "kernel table 100;", "merge paths on;", "netlink rx buffer 65536;"])
+@pytest.mark.parametrize("option", ["metric 77;", "kernel table 100;", "merge paths on;",
+                                    "netlink rx buffer 65536;"])
 def test_kernel_options_changed(watched, option):
     routes = static(f"{NET} via 10.77.1.2", f"{OTHER} via 10.77.1.3")
     both = {NET: ["10.77.1.2"], OTHER: ["10.77.1.3"]}
@@ -203,7 +207,8 @@ def test_kernel_options_changed(watched, option):
     wait_ours(watched.ns, both, table)
     if "table" in option:
         assert not ours(watched.ns)
-    wait_equal(lambda: {r["metric"] for r in kernel(watched.ns, table, proto=12)}, {77 if "metric" in option else 32})
+    wait_equal(lambda: {r["metric"] for r in kernel(watched.ns, table, proto=12)},
+               {77 if "metric" in option else 32})
     watched.untouched(S1, (OTHER, "static1"))
     watched.reload(routes + kernel_proto())
     wait_ours(watched.ns, both)
@@ -234,9 +239,11 @@ def test_undo_and_timeout(watched):
 
 def test_a_broken_file_loses_nothing(watched):
     one = watched.daemon
-    for text in ("protocol static { ipv4; route 10.1.0.0/16 via; }\n", "protocol pipe { table master4; peer table nosuch; }\n",
+    for text in ("protocol static { ipv4; route 10.1.0.0/16 via; }\n",
+                 "protocol pipe { table master4; peer table nosuch; }\n",
                  static("2001:db8::/32 blackhole"), kernel_proto() + kernel_proto(name="kernel2"), "", "/*",
-                 static(f"{NET} via fe80::1"), "ipv4 table master4;\nipv6 table master4;\n", static(f"{NET}/17 blackhole"),
+                 static(f"{NET} via fe80::1"), "ipv4 table master4;\nipv6 table master4;\n",
+                 static(f"{NET}/17 blackhole"),
                  static("10.1.0.0/8 blackhole")):
         with open(one.config_path, "w", encoding="utf-8") as f:
             f.write(text)
@@ -265,7 +272,8 @@ def test_sighup_twice_quickly(watched):
 
 
 def test_reload_while_the_interface_flaps(watched):
-    configs = [static(f"{NET} via 10.77.1.2", f"{OTHER} via 10.77.1.{3 + i}") + DIRECT + kernel_proto() for i in range(4)]
+    configs = [static(f"{NET} via 10.77.1.2", f"{OTHER} via 10.77.1.{3 + i}") + DIRECT
+               + kernel_proto() for i in range(4)]
     for i, config in enumerate(configs * 2):
         watched.ns.ip("link set v1 down" if i % 2 == 0 else "link set v1 up")
         watched.reload(config)
@@ -279,15 +287,18 @@ def flood_config(number, hop):
 def test_a_flood_of_routes_does_not_flap_bfd(lab):
     """100 000 routes are loaded, changed and removed beside a session with a detection time of 150 ms."""
     link = lab.link(lab.ns("a"), lab.ns("b"))
-    base = bfd(direct(link.b.ip4, link.a), options=HONEST) + static(f"{NET} via {link.b.ip4} bfd") + kernel_proto()
+    base = (bfd(direct(link.b.ip4, link.a), options=HONEST) + static(f"{NET} via {link.b.ip4} bfd")
+            + kernel_proto())
     one = Peregrine(link.a.ns, base)
     two = Peregrine(link.b.ns, bfd(direct(link.a.ip4, link.b), options=HONEST))
     wait_ours(link.a.ns, {NET: [link.b.ip4]})
     since = [d.sessions()[0]["since"] for d in (one, two)]
     age = best(one, NET).since
-    for config, wanted in ((flood_config(100000, "10.77.1.3"), 100001), (flood_config(100000, "10.77.1.4"), 100001), ("", 1)):
+    for config, wanted in ((flood_config(100000, "10.77.1.3"), 100001),
+                           (flood_config(100000, "10.77.1.4"), 100001), ("", 1)):
         one.reload(base + config)
-        wait_until(lambda wanted=wanted: count_ours(link.a.ns) == wanted, 30, lambda: f"{count_ours(link.a.ns)} in the kernel")
+        wait_until(lambda wanted=wanted: count_ours(link.a.ns) == wanted, 30,
+                   lambda: f"{count_ours(link.a.ns)} in the kernel")
     assert [d.sessions()[0]["since"] for d in (one, two)] == since
     assert best(one, NET).since == age
     assert state(one, "flood") is None

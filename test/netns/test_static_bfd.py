@@ -5,7 +5,8 @@ import time
 import pytest
 
 from lab import Peregrine, heal, silent_cut, wait_until
-from routes import best, kernel_proto, many, nets, ours, static, vias, wait_count, wait_equal, wait_nets, wait_ours, wait_vias
+from routes import (best, kernel_proto, many, nets, ours, static, vias, wait_count, wait_equal, wait_nets,
+                    wait_ours, wait_vias)
 from scenario import DETECTION, FAST, NOISE, bfd, direct
 
 NET = "10.1.0.0/16"
@@ -60,7 +61,8 @@ def test_a_backup_takes_over(link, lab):
 
 def test_one_leg_of_a_multipath_route(link, lab):
     second = lab.link(link.a.ns, lab.ns("c"))
-    one = Peregrine(link.a.ns, static(f"{NET} via {link.b.ip4} bfd via {second.b.ip4}") + kernel_proto() + bfd())
+    one = Peregrine(link.a.ns, static(f"{NET} via {link.b.ip4} bfd via {second.b.ip4}") + kernel_proto()
+                    + bfd())
     wait_ours(link.a.ns, {NET: [second.b.ip4]})
     peer(link)
     wait_ours(link.a.ns, {NET: [link.b.ip4, second.b.ip4]})
@@ -133,7 +135,8 @@ def test_on_an_interface_alone_it_means_nothing(link):
 
 def test_one_session_for_many_routes_and_protocols(link):
     hop = f"via {link.b.ip4} bfd"
-    one = Peregrine(link.a.ns, static(*many(500, hop)) + static(*many(500, hop, start="10.65.0.0"), name="static2")
+    one = Peregrine(link.a.ns, static(*many(500, hop)) + static(*many(500, hop, start="10.65.0.0"),
+                                                                name="static2")
                     + kernel_proto() + bfd())
     peer(link)
     wait_count(one, "", 1000)

@@ -15,7 +15,8 @@ def link(lab):
 def test_every_kind_of_target(link):
     one = Peregrine(link.a.ns, static(
         "10.1.0.0/24 via 10.77.1.2", '10.1.1.0/24 via "v1"', "10.1.2.0/24 blackhole", "10.1.3.0/24 drop",
-        "10.1.4.0/24 unreachable", "10.1.5.0/24 reject", "10.1.6.0/24 prohibit", "10.1.7.0/24 recursive 10.1.0.9",
+        "10.1.4.0/24 unreachable", "10.1.5.0/24 reject", "10.1.6.0/24 prohibit",
+        "10.1.7.0/24 recursive 10.1.0.9",
         "10.1.8.0/24 via 10.77.1.2 weight 3 via 10.77.1.3", "10.1.9.0/24 via 10.77.1.2%v1",
         "10.1.10.0/24 via 10.99.0.1%v1 onlink", "10.1.11.0/24 via 10.77.1.2 bfd", "10.1.12.0/24 via fd77:1::2",
         "10.1.13.0/24 via 192.0.2.1", '10.1.14.0/24 via 10.77.1.2 dev "v1"', "0.0.0.0/0 via 10.77.1.2"))
@@ -23,7 +24,8 @@ def test_every_kind_of_target(link):
     two, three = ("10.77.1.2", "v1", None, False), ("10.77.1.3", "v1", None, False)
     wanted = {
         "10.1.0.0/24": ("unicast", [two]), "10.1.1.0/24": ("unicast", [v1]), "10.1.2.0/24": ("blackhole", []),
-        "10.1.3.0/24": ("blackhole", []), "10.1.4.0/24": ("unreachable", []), "10.1.5.0/24": ("unreachable", []),
+        "10.1.3.0/24": ("blackhole", []), "10.1.4.0/24": ("unreachable", []),
+        "10.1.5.0/24": ("unreachable", []),
         "10.1.6.0/24": ("prohibited", []), "10.1.7.0/24": ("unicast", [two]),
         "10.1.8.0/24": ("unicast", [two[:2] + (3, False), three[:2] + (1, False)]),
         "10.1.9.0/24": ("unicast", [two]), "10.1.10.0/24": ("unicast", [("10.99.0.1", "v1", None, True)]),
@@ -38,7 +40,8 @@ def test_every_kind_of_target(link):
 def test_show_static(link):
     one = Peregrine(link.a.ns, static(
         "172.16.1.0/24 via 10.77.1.2", "172.16.2.0/24 via 10.77.1.2 bfd", "172.16.3.0/24 blackhole",
-        "172.16.5.0/24 prohibit", "172.16.6.0/24 via 10.77.1.3 weight 5 via 192.0.2.1", '172.16.7.0/24 via "v1"',
+        "172.16.5.0/24 prohibit", "172.16.6.0/24 via 10.77.1.3 weight 5 via 192.0.2.1",
+        '172.16.7.0/24 via "v1"',
         "172.16.8.0/24 recursive 192.168.2.9") + static("2001:db8::/32 via fe80::9%v1", name="six", v6=True))
     wait_count(one, "", 6)
     assert one.birdc("show static static1") == [(1009, text) for text in (
@@ -127,6 +130,7 @@ def test_constants_and_templates(link):
                     "protocol static two from common { ipv4 { preference 160; }; }\n" + DIRECT)
     wait_vias(one, "10.1.0.0/16", "10.77.1.2")
     wait_count(one, "10.9.0.0/16", 2)
-    assert [(r.proto, r.info, r.best) for r in shown(one, "10.9.0.0/16")] == [("two", "(160)", True), ("one", "(150)", False)]
+    assert [(r.proto, r.info, r.best) for r in shown(one, "10.9.0.0/16")] == [("two", "(160)", True),
+                                                                              ("one", "(150)", False)]
     assert nets(one, "protocol direct1") == {"10.77.1.0/24", "fd77:1::/64"}
     assert count(one, "protocol one") == 2 and vias(one, "10.77.1.0/24") == ["v1"]
