@@ -763,7 +763,7 @@ show_count(struct cli *cli, const char *title, const struct channel_counts *n, b
     snprintf(filtered, sizeof(filtered), "%llu", (unsigned long long) n->filtered);
   if (import)
     snprintf(ignored, sizeof(ignored), "%llu", (unsigned long long) n->ignored);
-  cli_line(cli, 1006, "      %-17s %10llu %10s %10s %10s %10llu", title, (unsigned long long) n->received,
+  cli_line(cli, 1006, "      %-19s %10llu %10s %10s %10s %10llu", title, (unsigned long long) n->received,
            invalid, filtered, ignored, (unsigned long long) n->accepted);
 }
 

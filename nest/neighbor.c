@@ -57,13 +57,14 @@ resolve_named(struct neighbor *nb)
     nb->waits_for = "local address";
 }
 
-/* Interfaces that can carry packets come first: an address stays when its interface goes down. */
+/* Interfaces that are up come first, for an address stays when its interface goes down. So does the kernel. */
 static bool
-closer(const struct iface *i, const struct iface_addr *a, const struct iface *than,
-       const struct iface_addr *best)
+closer(const struct iface *i, const struct iface_addr *a, const struct iface *than, const struct iface_addr *best)
 {
-  if (!best || iface_usable(i) != iface_usable(than))
-    return !best || iface_usable(i);
+  if (!best || i->up != than->up)
+    return !best || i->up;
+  if (a->prefix.len == best->prefix.len)
+    return iface_usable(i) && !iface_usable(than);
   return a->prefix.len > best->prefix.len;
 }
 

@@ -218,7 +218,7 @@ show_counts(struct cli *c, const char *title, const struct channel_counts *n, bo
 
   if (!withdraws)
     snprintf(filtered, sizeof(filtered), "%llu", (unsigned long long) n->filtered);
-  cli_line(c, 1006, "    %-17s %10llu %10llu %10s %10llu %10llu", title, (unsigned long long) n->received,
+  cli_line(c, 1006, "    %-19s %10llu %10llu %10s %10llu %10llu", title, (unsigned long long) n->received,
            (unsigned long long) n->invalid, filtered, (unsigned long long) n->ignored,
            (unsigned long long) n->accepted);
 }

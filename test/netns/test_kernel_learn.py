@@ -85,14 +85,14 @@ def test_a_static_route_hides_a_learned_one_and_back(link):
 
 def test_from_one_kernel_table_to_another(link):
     ns = link.a.ns
-    one = Peregrine(ns, "ipv4 table far;\n" + LEARN.replace("kernel1", "source")
+    one = Peregrine(ns, "ipv4 table far;\n" + LEARN.replace("kernel1", "origin")
                     + "protocol pipe pipe1 { table master4; peer table far; export all; import none; }\n"
                     + kernel_proto("kernel table 100;", channel="table far; export all;"))
     ns.ip(*(f"route add 10.{i}.0.0/16 via 10.77.1.2 proto static" for i in range(1, 6)))
     wait_ours(ns, {f"10.{i}.0.0/16": ["10.77.1.2"] for i in range(1, 6)}, 100)
     ns.ip("route replace 10.2.0.0/16 via 10.77.1.3 proto static", "route del 10.3.0.0/16")
     wait_ours(ns, {f"10.{i}.0.0/16": ["10.77.1.3" if i == 2 else "10.77.1.2"] for i in (1, 2, 4, 5)}, 100)
-    one.birdc("disable source")
+    one.birdc("disable origin")
     wait_ours(ns, {}, 100)
 
 
@@ -122,7 +122,6 @@ def test_routes_lost_without_an_event(link):
     wait_nets(one, "", {"10.1.0.0/16", "10.2.0.0/16"})
 
 
-@pytest.mark.xfail(strict=True, reason="routes of protocol bird with another metric are learned")
 def test_routes_of_another_daemon_of_our_kind_are_not_learned(link):
     """As BIRD has it: with two daemons, each would feed on what the other has made of its routes."""
     ns = link.a.ns

@@ -74,8 +74,7 @@ def test_persist_leaves_what_is_withdrawn_later_to_the_next_run(link):
     wait_ours(link.a.ns, {NET: ["10.77.1.3"]})
 
 
-@pytest.mark.parametrize("device", ["first", pytest.param("last", marks=pytest.mark.xfail(
-    strict=True, reason="the kernel protocol does not wait for the interfaces to be known"))])
+@pytest.mark.parametrize("device", ["first", "last"])
 def test_killed_and_started_again(link, device):
     """What is still wanted is never away, what is not wanted any more goes, foreign routes stay."""
     def config(*routes):

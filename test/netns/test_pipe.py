@@ -121,18 +121,18 @@ RING = ("ipv4 table t1;\nipv4 table t2;\nipv4 table t3;\n" + pipe("t1", "t2") + 
 
 
 def test_a_ring_of_pipes_comes_to_rest(ns):
-    source = static(*many(200, "blackhole"), name="source", channel="table t1;")
+    source = static(*many(200, "blackhole"), name="origin", channel="table t1;")
     one = Peregrine(ns, RING + source + static("10.99.0.0/16 blackhole", name="marker", channel="table t3;"))
     for table in ("t1", "t2", "t3"):
         wait_until(lambda t=table: len(nets(one, f"table {t}")) == 201, 5, f"{table} to fill")
     for _ in range(3):
-        one.birdc("disable source")
+        one.birdc("disable origin")
         for table in ("t1", "t2", "t3"):
             wait_nets(one, f"table {table}", {"10.99.0.0/16"})
-        one.birdc("enable source")
+        one.birdc("enable origin")
         for table in ("t1", "t2", "t3"):
             wait_until(lambda t=table: len(nets(one, f"table {t}")) == 201, 5, f"{table} to fill")
-    assert {r.proto for r in shown(one, "table t2") if r.net != "10.99.0.0/16"} == {"source"}
+    assert {r.proto for r in shown(one, "table t2") if r.net != "10.99.0.0/16"} == {"origin"}
     settled = [count(one, f"table t{i}") for i in (1, 2, 3)]
     with cpu_below(one, 0.2, 0.5):
         one.birdc("reload all")
@@ -140,11 +140,11 @@ def test_a_ring_of_pipes_comes_to_rest(ns):
 
 
 def test_a_ring_while_the_source_flaps(ns):
-    one = Peregrine(ns, RING + static(*many(50, "blackhole"), name="source", channel="table t1;"))
+    one = Peregrine(ns, RING + static(*many(50, "blackhole"), name="origin", channel="table t1;"))
     wait_count(one, "table t2 primary", 50)
     with one.connect() as raw:
-        raw.sendall(b"disable source\nenable source\nrestart pipe2\nreload pipe1\n" * 25 + b"disable source\n")
-        wait_state(one, "source", "down")
+        raw.sendall(b"disable origin\nenable origin\nrestart pipe2\nreload pipe1\n" * 25 + b"disable origin\n")
+        wait_state(one, "origin", "down")
     for table in ("t1", "t2", "t3"):
         wait_nets(one, f"table {table}", set())
 

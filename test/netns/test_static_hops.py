@@ -147,7 +147,6 @@ def test_direct_and_check_link(link):
     wait_nets(one, "protocol picky", {"10.77.1.0/24"})
 
 
-@pytest.mark.xfail(strict=True, reason="a network of an interface that is down hides wider ones of others")
 def test_a_narrower_network_takes_the_next_hop_over(spare):
     one = Peregrine(spare, static(f"{NET} via 10.50.0.2") + kernel_proto())
     wait_ours(spare, {NET: ["10.50.0.2"]})

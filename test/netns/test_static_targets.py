@@ -60,7 +60,6 @@ def test_show_static(link):
     assert one.birdc("show static") == [(9001, "There is no Static protocol running")]
 
 
-@pytest.mark.xfail(strict=True, reason="the listing cuts names of 64 characters")
 def test_show_static_of_a_protocol_with_the_longest_name(lab):
     name = "x" * 64
     one = Peregrine(lab.ns("a"), static(*many(100, "blackhole"), name=name) + static("10.1.0.0/16 blackhole"))
