@@ -57,9 +57,11 @@ resolve_named(struct neighbor *nb)
     nb->waits_for = "local address";
 }
 
-/* Interfaces that are up come first, for an address stays when its interface goes down. So does the kernel. */
+/* Interfaces that are up come first, for an address stays when its interface goes down. So does the kernel.
+ */
 static bool
-closer(const struct iface *i, const struct iface_addr *a, const struct iface *than, const struct iface_addr *best)
+closer(const struct iface *i, const struct iface_addr *a, const struct iface *than,
+       const struct iface_addr *best)
 {
   if (!best || i->up != than->up)
     return !best || i->up;

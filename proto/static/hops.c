@@ -85,6 +85,12 @@ ask_for_bfd(struct static_hop *h)
   h->request = bfd_request_new(h->pool, &peer, NULL, request_hook, h);
 }
 
+static u32
+via_hash(const struct static_hop_config *cf)
+{
+  return hash_u64((u64) ip_hash(cf->via) << 32 | hash_text(cf->ifname));
+}
+
 static struct static_hop *
 hop_new(struct static_proto *p, const struct static_hop_config *cf)
 {
@@ -98,6 +104,7 @@ hop_new(struct static_proto *p, const struct static_hop_config *cf)
   h->cf.ifname = h->ifname;
   list_init(&h->uses);
   list_add_tail(&p->hops, &h->n);
+  hash_add(&p->hops_by_via, &h->by_via, via_hash(cf));
   if (ip_is_none(cf->via))
     iface_watch_new(hop_pool, iface_hook, h);
   else
@@ -122,15 +129,13 @@ hop_matches(const struct static_hop *h, const struct static_hop_config *cf)
 struct static_hop *
 static_hop_get(struct static_proto *p, const struct static_hop_config *cf)
 {
-  struct static_hop *h;
+  struct static_hop *h = NULL;
 
-  LIST_WALK (h, &p->hops, n)
-    if (hop_matches(h, cf))
-    {
-      h->wanted = true;
-      return h;
-    }
-  h = hop_new(p, cf);
+  for (struct hnode *n = hash_first(&p->hops_by_via, via_hash(cf)); n; n = hash_again(n))
+    if (hop_matches(SKIP_BACK(struct static_hop, by_via, n), cf))
+      h = SKIP_BACK(struct static_hop, by_via, n);
+  if (!h)
+    h = hop_new(p, cf);
   h->wanted = true;
   return h;
 }
@@ -149,6 +154,7 @@ static_hops_sweep(struct static_proto *p)
       continue;
     }
     list_remove(&h->n);
+    hash_remove(&p->hops_by_via, &h->by_via);
     rfree(h->pool);
   }
 }

@@ -16,14 +16,12 @@ struct listing
 };
 
 static void
-show_hops(const struct static_live *live, struct cli *c)
+show_hops(const struct static_target *t, const struct static_live *live, struct cli *c)
 {
-  const struct static_target *t = live->target;
-
   for (uint i = 0; i < t->hop_count; i++)
   {
     const struct static_hop_config *hop = &t->hops[i];
-    const char *dormant = live->uses[i].hop->iface ? "" : " (dormant)";
+    const char *dormant = live && live->uses[i].hop->iface ? "" : " (dormant)";
 
     if (ip_is_none(hop->via))
       cli_line(c, 1009, "\tdev %s%s", hop->ifname, dormant);
@@ -41,16 +39,16 @@ show_route(const struct static_proto *p, const struct static_config *cf, u32 num
                                        [RTD_UNREACHABLE] = "unreachable",
                                        [RTD_PROHIBIT] = "prohibited" };
   const struct static_route *r = static_route(cf, number);
-  const struct static_live *live = &p->live[r->target];
+  const struct static_target *t = cf->targets[r->target];
   struct net_addr net = static_route_net(cf, r);
 
-  if (live->host)
-    cli_line(c, 1009, "%s\trecursive %s", NET_STR(&net), IP_STR(live->target->recursive));
-  else if (live->target->dest == RTD_UNICAST)
+  if (!ip_is_none(t->recursive))
+    cli_line(c, 1009, "%s\trecursive %s", NET_STR(&net), IP_STR(t->recursive));
+  else if (t->dest == RTD_UNICAST)
     cli_line(c, 1009, "%s", NET_STR(&net));
   else
-    cli_line(c, 1009, "%s\t%s", NET_STR(&net), words[live->target->dest]);
-  show_hops(live, c);
+    cli_line(c, 1009, "%s\t%s", NET_STR(&net), words[t->dest]);
+  show_hops(t, r->target < p->live_count ? &p->live[r->target] : NULL, c);
 }
 
 static bool

@@ -5,6 +5,7 @@
 
 #define SLICE BT_US(400)
 #define CLOCK_EVERY 32
+#define TARGETS_EVERY 8
 
 static const struct static_config *
 config_of(const struct static_proto *p)
@@ -56,6 +57,8 @@ live_attrs(const struct static_live *live)
     return NULL;
   return attrs_intern(&a);
 }
+
+static void live_init(struct static_proto *p, struct static_live *live, const struct static_target *t);
 
 /* --- Announcing --- */
 
@@ -110,12 +113,30 @@ urgent_slice(struct work *w UNUSED, void *data)
   return false;
 }
 
+/* Set up targets; false: all are. */
+static bool
+take_more(struct static_proto *p)
+{
+  const struct static_config *cf = config_of(p);
+  btime end = loop_now_fresh(p->p.loop) + SLICE;
+
+  while (p->live_count < cf->target_count)
+  {
+    live_init(p, &p->live[p->live_count], cf->targets[p->live_count]);
+    if (++p->live_count % TARGETS_EVERY == 0 && loop_now_fresh(p->p.loop) >= end)
+      return true;
+  }
+  p->taking = false;
+  static_hops_sweep(p);
+  return false;
+}
+
 static bool
 slice(struct work *w UNUSED, void *data)
 {
   struct static_proto *p = data;
 
-  if (announce_list(p, &p->urgent, true) || announce_list(p, &p->dirty, false))
+  if (announce_list(p, &p->urgent, true) || (p->taking && take_more(p)) || announce_list(p, &p->dirty, false))
     return true;
   if (p->refreshing && p->p.state == PROTO_UP)
   {
@@ -193,7 +214,10 @@ drop_live(struct static_proto *p)
   for (uint i = 0; i < p->live_count; i++)
     attrs_unref(p->live[i].attrs);
   LIST_WALK (h, &p->hops, n)
+  {
     list_init(&h->uses);
+    h->wanted = false;
+  }
   list_init(&p->dirty);
   list_init(&p->urgent);
   rfree(p->live_pool);
@@ -206,14 +230,10 @@ drop_live(struct static_proto *p)
 static void
 take_targets(struct static_proto *p)
 {
-  const struct static_config *cf = config_of(p);
-
   p->live_pool = pool_new(p->p.pool, "Targets");
-  p->live_count = cf->target_count;
-  p->live = mb_alloc(p->live_pool, MAX(cf->target_count, 1u) * sizeof(*p->live));
-  for (uint i = 0; i < cf->target_count; i++)
-    live_init(p, &p->live[i], cf->targets[i]);
-  static_hops_sweep(p);
+  p->live = mb_alloc(p->live_pool, MAX(config_of(p)->target_count, 1u) * sizeof(*p->live));
+  p->taking = true;
+  work_schedule(p->work);
 }
 
 static void
@@ -226,6 +246,7 @@ static_start(struct proto *proto)
   p->refreshing = false;
   p->live_pool = NULL;
   p->live_count = 0;
+  hash_init(&p->hops_by_via, proto->pool);
   list_init(&p->hops);
   list_init(&p->dirty);
   list_init(&p->urgent);

@@ -71,6 +71,7 @@ struct net_addr static_route_net(const struct static_config *cf, const struct st
 struct static_hop
 {
   struct node n;
+  struct hnode by_via;
   struct static_proto *p;
   pool *pool;
   struct static_hop_config cf; /* with names of its own */
@@ -105,13 +106,15 @@ struct static_proto
 {
   struct proto p;
   struct channel *channel;
-  char *vrf;        /* of the interfaces that count; outlives the config it is from */
-  struct list hops; /* struct static_hop */
+  char *vrf;                 /* of the interfaces that count; outlives the config it is from */
+  struct list hops;          /* struct static_hop */
+  struct htable hops_by_via; /* the same */
   pool *live_pool;
-  struct static_live *live; /* by number of the target */
-  uint live_count;
+  struct static_live *live;  /* by number of the target */
+  uint live_count;           /* of those, set up; the others follow in slices */
   struct list dirty, urgent; /* struct static_live.dirty */
   struct work *work, *urgent_work;
+  bool taking;     /* targets wait to be set up */
   bool refreshing; /* what is not announced again has to go */
 };
 
