@@ -9,6 +9,7 @@ from lab import heal, silent_cut, wait_until
 from scenario import DETECTION
 
 RTM_NEWROUTE, RTM_DELROUTE = 24, 25
+SO_RCVBUFFORCE = 33
 RTMGRP = 0x40 | 0x400  # RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_ROUTE
 NETS = ("198.51.100.0/24", "2001:db8:100::/48")
 
@@ -19,7 +20,7 @@ class RouteWatch:
     def __init__(self, ns):
         with ns.inside():
             self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.sock.bind((0, RTMGRP))
         self.sock.settimeout(0.5)
         self.open = True
