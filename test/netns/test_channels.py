@@ -145,7 +145,7 @@ def test_export_limit(ns):
     wait_equal(lambda: details(one, "kernel1").get("Routes"), "0 imported, 10 exported, 0 preferred")
 
 
-@pytest.mark.parametrize("action", ["disable", "restart", "block"])
+@pytest.mark.parametrize("action", ["disable", "block"])
 def test_export_limit_strikes_while_it_runs(ns, action):
     config = kernel_proto(channel=f"export all; export limit 4 action {action};")
     one = Peregrine(ns, config + static(*TEN[:3]))
