@@ -190,6 +190,11 @@ event(struct kernel_proto *p, const struct nl_route *r, bool gone)
     kernel_scan_soon(p); /* somebody touched it; the scan says what there is now */
     return;
   }
+  if (gone && p->v6 && r->nexthop_count == 1) /* perhaps one of several, and the rest is in place */
+  {
+    kernel_scan_soon(p);
+    return;
+  }
   if (r->metric == kernel_metric(p) && !r->tos && !r->src.len)
   {
     if (!gone)
