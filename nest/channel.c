@@ -61,6 +61,7 @@ channel_sent(const struct channel *c, const struct net *n)
 /* --- Imports --- */
 
 static const char *const limit_names[] = { "import", "receive", "export" };
+static const char *const action_names[] = { "warn", "block", "restart", "disable" };
 
 /* False: one more must not be let in. */
 static bool
@@ -75,10 +76,8 @@ limit_allows(struct channel *c, enum limit_direction dir, u32 count)
   }
   if (!c->limit_hit[dir])
   {
-    static const char *const actions[] = { "warn", "block", "restart", "disable" };
-
     log_write(L_WARN, "%s.%s: More than %u routes (%s limit), action: %s", c->proto->name, c->cf->name,
-              l->limit, limit_names[dir], actions[l->action]);
+              l->limit, limit_names[dir], action_names[l->action]);
     c->limit_hit[dir] = true;
     if (l->action >= LIMIT_RESTART)
       proto_limit_hit(c->proto, l->action == LIMIT_DISABLE, limit_names[dir]);
@@ -738,7 +737,6 @@ void
 channel_show_limits(const struct channel *c, struct cli *cli)
 {
   static const char *const titles[] = { "Import limit:", "Receive limit:", "Export limit:" };
-  static const char *const actions[] = { "warn", "block", "restart", "disable" };
   static const u8 order[] = { LIMIT_RECEIVE, LIMIT_IMPORT, LIMIT_EXPORT };
 
   for (uint i = 0; i < ARRAY_SIZE(order); i++)
@@ -748,7 +746,7 @@ channel_show_limits(const struct channel *c, struct cli *cli)
     if (!l->set)
       continue;
     cli_line(cli, 1006, "    %-15s %u%s", titles[order[i]], l->limit, c->limit_hit[order[i]] ? " [HIT]" : "");
-    cli_line(cli, 1006, "      Action:       %s", actions[l->action]);
+    cli_line(cli, 1006, "      Action:       %s", action_names[l->action]);
   }
 }
 

@@ -659,7 +659,11 @@ restart(struct cli *c, struct proto *p)
     cli_line(c, 8, "%s: already disabled", p->name);
     return;
   }
-  proto_stop(p);
+  timer_stop(p->limit_restart); /* the operator need not wait */
+  if (p->state == PROTO_DOWN)
+    start_if_wanted(p);
+  else
+    proto_stop(p);
   cli_line(c, 12, "%s: restarted", p->name);
 }
 

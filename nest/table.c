@@ -1,5 +1,4 @@
 /* nest/table.c: see table.h */
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/random.h"
@@ -359,7 +358,7 @@ route_add(struct rtable *t, struct net *n, struct channel *sender, const struct 
   r->attrs = attrs_ref(u->attrs);
   r->sender = sender;
   r->path_id = u->path_id;
-  r->since = u->since ? u->since : clock_wall();
+  r->since = clock_wall();
   r->filtered = u->filtered;
   r->round = sender->round;
   route_insert(n, r);
@@ -390,7 +389,7 @@ route_replace(struct rtable *t, struct net *n, struct route **slot, const struct
   attrs_unref(old);
   t->filtered_count += u->filtered - r->filtered;
   r->filtered = u->filtered;
-  r->since = u->since ? u->since : clock_wall();
+  r->since = clock_wall();
   route_reinsert(n, r);
 }
 

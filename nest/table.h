@@ -40,7 +40,7 @@ struct route
   struct channel *sender;
   btime since;   /* wall clock */
   u32 path_id;   /* tells apart routes of one sender and origin for one network */
-  u8 round;      /* of the sender's refreshes (rt_refresh_begin) in which it was last confirmed */
+  u8 round;      /* of the sender's refreshes (channel_refresh_begin) in which it was last confirmed */
   bool filtered; /* kept for `import keep filtered`; never best */
 };
 
@@ -83,7 +83,8 @@ struct rt_reader
   enum rt_reader_wants wants;
   bool awake; /* has been told that there is news */
   struct journal_mark urgent, normal;
-  void (*wake)(struct rt_reader *r, bool urgent); /* there is news; called again only after it ran dry */
+  /* There is news. Called for the first after it ran dry, and for all that is urgent. */
+  void (*wake)(struct rt_reader *r, bool urgent);
 };
 
 struct rtable
@@ -134,8 +135,8 @@ net_best(const struct net *n)
 }
 
 /*
- * Routes, as channels import them. @a is borrowed; NULL withdraws. Returns what happened. @urgent: a
- * neighbour failed or came back; readers are to hear of it first.
+ * Routes, as channels import them. The attributes are borrowed; NULL withdraws. Returns what happened.
+ * @urgent: a neighbour failed or came back; readers are to hear of it first.
  */
 enum rt_result
 {
@@ -150,7 +151,6 @@ struct rt_update
   struct rt_origin *origin; /* whose route; of @attrs, if there are any */
   u32 path_id;
   struct attrs *attrs;
-  btime since; /* 0: now */
   bool filtered, urgent;
 };
 /* @n: what rt_net() said about @a. */

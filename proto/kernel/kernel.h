@@ -17,10 +17,10 @@
 #define KERNEL_SCAN_TIME 60 /* seconds */
 #define KERNEL_METRIC 32
 #define KERNEL_TABLE_MAIN 254
-#define KERNEL_LEFTOVER_TIME                                                    \
-  BT_S(5) /* for interfaces to be known, neighbours to be found, BFD to come up \
-           */
 #define KERNEL_MERGE_LIMIT 16
+
+/* For interfaces to be known, neighbours to be found and BFD to come up. */
+#define KERNEL_LEFTOVER_TIME BT_S(5)
 
 struct kernel_config
 {

@@ -58,8 +58,6 @@ live_attrs(const struct static_live *live)
   return attrs_intern(&a);
 }
 
-static void live_init(struct static_proto *p, struct static_live *live, const struct static_target *t);
-
 /* --- Announcing --- */
 
 static void
@@ -110,39 +108,6 @@ urgent_slice(struct work *w UNUSED, void *data)
 
   if (announce_list(p, &p->urgent, true))
     work_schedule(p->work); /* one slice ahead of all else, the rest in turn */
-  return false;
-}
-
-/* Set up targets; false: all are. */
-static bool
-take_more(struct static_proto *p)
-{
-  const struct static_config *cf = config_of(p);
-  btime end = loop_now_fresh(p->p.loop) + SLICE;
-
-  while (p->live_count < cf->target_count)
-  {
-    live_init(p, &p->live[p->live_count], cf->targets[p->live_count]);
-    if (++p->live_count % TARGETS_EVERY == 0 && loop_now_fresh(p->p.loop) >= end)
-      return true;
-  }
-  p->taking = false;
-  static_hops_sweep(p);
-  return false;
-}
-
-static bool
-slice(struct work *w UNUSED, void *data)
-{
-  struct static_proto *p = data;
-
-  if (announce_list(p, &p->urgent, true) || (p->taking && take_more(p)) || announce_list(p, &p->dirty, false))
-    return true;
-  if (p->refreshing && p->p.state == PROTO_UP)
-  {
-    p->refreshing = false;
-    channel_refresh_end(p->channel);
-  }
   return false;
 }
 
@@ -204,6 +169,39 @@ live_init(struct static_proto *p, struct static_live *live, const struct static_
   }
   live->attrs = live_attrs(live);
   live_schedule(live, false);
+}
+
+/* Set up targets; false: all are. */
+static bool
+take_more(struct static_proto *p)
+{
+  const struct static_config *cf = config_of(p);
+  btime end = loop_now_fresh(p->p.loop) + SLICE;
+
+  while (p->live_count < cf->target_count)
+  {
+    live_init(p, &p->live[p->live_count], cf->targets[p->live_count]);
+    if (++p->live_count % TARGETS_EVERY == 0 && loop_now_fresh(p->p.loop) >= end)
+      return true;
+  }
+  p->taking = false;
+  static_hops_sweep(p);
+  return false;
+}
+
+static bool
+slice(struct work *w UNUSED, void *data)
+{
+  struct static_proto *p = data;
+
+  if (announce_list(p, &p->urgent, true) || (p->taking && take_more(p)) || announce_list(p, &p->dirty, false))
+    return true;
+  if (p->refreshing && p->p.state == PROTO_UP)
+  {
+    p->refreshing = false;
+    channel_refresh_end(p->channel);
+  }
+  return false;
 }
 
 static void
@@ -297,7 +295,6 @@ static_reconfigure(struct proto *proto, struct proto_config *pc)
   channel_refresh_begin(p->channel);
   p->refreshing = true;
   take_targets(p);
-  work_schedule(p->work);
   return true;
 }
 

@@ -135,7 +135,6 @@ void static_hops_sweep(struct static_proto *p); /* let go what no target wants *
 void static_live_changed(struct static_live *live);
 
 /* show.c */
-struct proto_pattern;
 void static_cmd_show(struct cli *c, const char *name);
 
 #endif

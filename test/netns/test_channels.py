@@ -126,6 +126,14 @@ def test_limit_restart_does_not_run_hot(ns):
     assert one.log().count("(import limit)") < 10
 
 
+def test_an_operator_need_not_wait_for_the_pause(ns):
+    one = Peregrine(ns, static(*TEN, channel="import limit 4 action restart;"))
+    wait_state(one, "static1", "down")
+    one.reload(static(*TEN, channel="import limit 40 action restart;"))
+    assert one.birdc("restart static1") == [(12, "static1: restarted"), (0, "")]
+    wait_count(one, "", 10, limit=2)
+
+
 def test_a_limit_makes_room_again(ns):
     """What goes makes room for what comes later; what was blocked comes with a reload."""
     config = static(*TEN[:6], channel="import limit 6 action block;")
