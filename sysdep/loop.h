@@ -136,7 +136,7 @@ btime loop_round_start(const struct loop *l);
 
 /*
  * A thread that runs @l, which the caller has prepared: from here to thread_join() everything made from @l
- * belongs to that thread. All signals are blocked there.thread_join() waits until the loop has stopped and
+ * belongs to that thread. All signals are blocked there. thread_join() waits until the loop has stopped and
  * frees the thread. NULL when the system has no thread to give.
  */
 struct thread;
@@ -148,5 +148,13 @@ void thread_join(struct thread *t);
  * must be punctual. 0 or -errno: it takes CAP_SYS_NICE or a limit on RTPRIO.
  */
 int thread_realtime(struct thread *t);
+
+/*
+ * For a thread whose system calls can take long: give it a processor that all others of the program stay off
+ * from now on. Behind a call in a kernel without preemption even a real-time thread waits, and does not move
+ * to another processor. All threads set apart from one @home share that processor, whose loop this is called
+ * from. Nothing happens where the program may use only one.
+ */
+void thread_set_apart(struct thread *t, struct loop *home);
 
 #endif

@@ -641,7 +641,7 @@ nl_routes_new(pool *p, struct loop *l, bool v6, const struct nl_routes_hooks *ho
   nl->late = work_new(inside, l, LOOP_REST, flush_late, nl);
 
   /* Youngest of all in there: its thread ends before the mailbox goes. */
-  nl->writer = route_writer_new(inside, s.send, mailbox_new(inside, l, batch_back, nl));
+  nl->writer = route_writer_new(inside, l, s.send, mailbox_new(inside, l, batch_back, nl));
   if (!nl->writer)
   {
     log_write(L_ERR, "netlink: Cannot start a thread for routes");

@@ -167,7 +167,7 @@ static const struct resource_class route_writer_class = { .name = "Route writer"
                                                           .free = route_writer_free };
 
 struct route_writer *
-route_writer_new(pool *p, int fd, struct mailbox *back)
+route_writer_new(pool *p, struct loop *l, int fd, struct mailbox *back)
 {
   pool *inside = pool_new(p, "Route writer"); /* older than the object: it dies first, as in routes.c */
   struct route_writer *w = res_new(p, &route_writer_class);
@@ -189,6 +189,7 @@ route_writer_new(pool *p, int fd, struct mailbox *back)
     rfree(w);
     return NULL;
   }
+  thread_set_apart(w->thread, l);
   return w;
 }
 

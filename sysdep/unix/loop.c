@@ -5,11 +5,13 @@
  * A round: wait, then mailboxes, timers, descriptors by priority, and one slice of work. What a callback
  * frees is crossed out of the round's own bookkeeping (`ready`, `serving`, `running`), so nothing dangles.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -44,6 +46,7 @@ struct loop
   struct loop_slices slices;
   btime callback_limit, round_limit; /* 0: none */
   _Atomic btime round_start;         /* 0: waiting */
+  int apart;                         /* the processor of threads set apart, or -1 */
 };
 
 /* Slices */
@@ -122,6 +125,7 @@ loop_new(pool *p, const char *name)
   epoll_change(l, EPOLL_CTL_ADD, l->eventfd, FD_READ, &l->eventfd);
   l->now = clock_now();
   l->armed = BT_NEVER;
+  l->apart = -1;
   wheel_init(&l->wheel, l->now);
   list_init(&l->mailboxes);
   for (int i = 0; i < LOOP_PRIO__MAX; i++)
@@ -615,4 +619,56 @@ thread_realtime(struct thread *t)
   struct sched_param param = { .sched_priority = REALTIME_PRIORITY };
 
   return -pthread_setschedparam(t->id, SCHED_FIFO, &param);
+}
+
+/* Keep a thread of the program off a processor, unless it may use no other. */
+static void
+thread_leave_cpu(pid_t tid, int cpu)
+{
+  cpu_set_t cpus;
+
+  if (sched_getaffinity(tid, sizeof(cpus), &cpus) < 0)
+    return; /* it has just ended */
+  CPU_CLR(cpu, &cpus);
+  if (CPU_COUNT(&cpus))
+    sched_setaffinity(tid, sizeof(cpus), &cpus);
+}
+
+/*
+ * A processor that no thread of the program uses from now on, those to come included, which begin where the
+ * calling one may run. -1 if it has only one. The last one: interrupts like the first.
+ */
+static int
+cpu_vacate(void)
+{
+  cpu_set_t cpus;
+  DIR *threads;
+  int cpu = CPU_SETSIZE - 1;
+
+  if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) < 2)
+    return -1;
+  threads = opendir("/proc/self/task");
+  if (!threads)
+    return -1;
+  while (!CPU_ISSET(cpu, &cpus))
+    cpu--;
+  for (struct dirent *d; (d = readdir(threads));)
+    if (d->d_name[0] != '.')
+      thread_leave_cpu(strtol(d->d_name, NULL, 10), cpu);
+  closedir(threads);
+  return cpu;
+}
+
+void
+thread_set_apart(struct thread *t, struct loop *home)
+{
+  cpu_set_t cpus;
+
+  if (home->apart < 0)
+    home->apart = cpu_vacate();
+  if (home->apart < 0)
+    return;
+  CPU_ZERO(&cpus);
+  CPU_SET(home->apart, &cpus);
+  pthread_setaffinity_np(t->id, sizeof(cpus), &cpus);
 }
