@@ -28,6 +28,29 @@ host_name(const struct config *cfg, char *buf, size_t size)
   return buf;
 }
 
+/* How many slices of the main loop were shorter than 2^@bits us, and not shorter than 2^@from us. */
+static unsigned long long
+slices_between(const struct loop_slices *sl, uint from, uint bits)
+{
+  unsigned long long sum = 0;
+
+  for (uint i = from + 1; i <= bits; i++)
+    sum += sl->bucket[i];
+  return sum;
+}
+
+static void
+show_slices(struct cli *c, const struct loop_slices *sl)
+{
+  cli_line(c, 1011, "Longest slice of the main loop %s s, %llu over 1 ms", TIME_STR(sl->longest),
+           (unsigned long long) sl->overruns);
+  cli_line(
+      c, 1011,
+      "Slices by length: %llu under 64 us, %llu under 256 us, %llu under 1 ms, %llu under 4 ms, %llu longer",
+      sl->bucket[0] + slices_between(sl, 0, 6), slices_between(sl, 6, 8), slices_between(sl, 8, 10),
+      slices_between(sl, 10, 12), slices_between(sl, 12, LOOP_SLICE_BUCKETS - 1));
+}
+
 #define BASE_TIME(wall, now) \
   timeformat_print(&cfg->time_base, (wall), (now), (char[TIMEFORMAT_SIZE]){ 0 }, TIMEFORMAT_SIZE)
 
@@ -35,7 +58,6 @@ void
 cmd_show_status(struct cli *c)
 {
   const struct config *cfg = reconfig_current();
-  const struct loop_slices *sl = daemon_info->slices();
   btime now = clock_wall();
   char host[256];
 
@@ -46,8 +68,7 @@ cmd_show_status(struct cli *c)
   cli_line(c, 1011, "Last reboot on %s", BASE_TIME(daemon_info->booted, now));
   cli_line(c, 1011, "Last reconfiguration on %s", BASE_TIME(cfg->loaded, now));
   cli_line(c, 1011, "Peregrine " PACKAGE_VERSION);
-  cli_line(c, 1011, "Longest slice of the main loop %s s, %llu over 1 ms", TIME_STR(sl->longest),
-           (unsigned long long) sl->overruns);
+  show_slices(c, daemon_info->slices());
   if (log_lost())
     cli_line(c, 1011, "Log lines lost: %llu", (unsigned long long) log_lost());
   if (log_unwritten())

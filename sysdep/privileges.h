@@ -7,6 +7,12 @@
 #include "lib/types.h"
 
 /*
+ * Run ahead of ordinary programs, unless someone has chosen a nice value already. Before privileges_drop(),
+ * which leaves the right to thread_realtime().
+ */
+void privileges_raise_priority(void);
+
+/*
  * Change to @user and @group (NULL: stay); with a user, keep only the capabilities the daemon uses and no
  * supplementary groups. die()s when it cannot. Root itself keeps everything: give the daemon a user of its
  * own.
@@ -16,7 +22,7 @@ void privileges_drop(const char *user, const char *group);
 /* Give @path to them; true when there is nothing to do. Sets errno. */
 bool privileges_own_file(const char *path, const char *user, const char *group);
 
-/* One log line for each capability that is missing, with what will not work. */
+/* One log line for each right that is missing, with what will not work. */
 void privileges_report(void);
 
 #endif

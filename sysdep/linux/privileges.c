@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sysdep/log.h"
 #include "sysdep/privileges.h"
+
+#define NICE (-10)
 
 static const struct
 {
@@ -56,7 +59,7 @@ caps_limit(void)
 {
   struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
   struct __user_cap_data_struct data[2] = { 0 };
-  u32 keep = 0;
+  u32 keep = 1u << CAP_SYS_NICE; /* real-time threads come and go with the configuration */
 
   if (!caps_get(data))
     return;
@@ -66,6 +69,13 @@ caps_limit(void)
   data[0].inheritable = data[1].effective = data[1].permitted = data[1].inheritable = 0;
   if (syscall(SYS_capset, &header, data) < 0)
     die("Cannot give up capabilities: %s", strerror(errno));
+}
+
+void
+privileges_raise_priority(void)
+{
+  if (getpriority(PRIO_PROCESS, 0) == 0)
+    setpriority(PRIO_PROCESS, 0, NICE);
 }
 
 void
@@ -103,4 +113,6 @@ privileges_report(void)
   for (uint i = 0; i < ARRAY_SIZE(needed); i++)
     if (!(data[0].effective & (1u << needed[i].number)))
       log_write(L_WARN, "Without %s: %s", needed[i].name, needed[i].loss);
+  if (getpriority(PRIO_PROCESS, 0) == 0)
+    log_write(L_WARN, "Without CAP_SYS_NICE or LimitNICE: busy programs may delay the main loop");
 }

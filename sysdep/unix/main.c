@@ -358,6 +358,7 @@ run(struct config *cfg)
   FILE *pid_file = open_pid_file();
 
   raise_file_limit();
+  privileges_raise_priority();
   privileges_drop(bird.opt.user, bird.opt.group);
   if (!bird.opt.foreground && !bird.opt.debug)
     daemonize();

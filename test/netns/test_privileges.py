@@ -23,8 +23,21 @@ def test_another_user_keeps_the_needed_capabilities(lab):
     one.wait_session(link.b.ip4, "Up")
     status = status_of(one.pid)
     assert status["Uid"].split()[0] != "0" and status["Gid"].split()[0] != "0"
-    assert int(status["CapEff"], 16) == 1 << 10 | 1 << 12 | 1 << 13  # BIND_SERVICE, NET_ADMIN, NET_RAW
-    assert "Without CAP" not in one.log()
+    assert int(status["CapEff"], 16) == 1 << 10 | 1 << 12 | 1 << 13 | 1 << 23  # and SYS_NICE
+    assert "Without CAP" not in one.log() and "No real-time priority" not in one.log()
+    assert os.getpriority(os.PRIO_PROCESS, one.pid) == -10
+    policies = {os.sched_getscheduler(int(tid)) for tid in os.listdir(f"/proc/{one.pid}/task")}
+    assert policies == {os.SCHED_OTHER, os.SCHED_FIFO}
+
+
+def test_a_chosen_nice_value_is_kept(lab):
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, 3)
+    try:
+        one = Peregrine(lab.ns("a"), "protocol device { }")
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, before)
+    assert os.getpriority(os.PRIO_PROCESS, one.pid) == 3
 
 
 @pytest.mark.parametrize("option, name", [("-u", "nosuchuser"), ("-g", "nosuchgroup")])
@@ -56,5 +69,5 @@ def test_without_capabilities_each_loss_is_named(lab):
                 proc.terminate()
                 assert proc.wait(10) == 0
             text = open(f"{where}/log", encoding="ascii").read()
-    for name in ("CAP_NET_ADMIN", "CAP_NET_RAW"):
-        assert text.count(f"Without {name}:") == 1
+    for name in ("CAP_NET_ADMIN:", "CAP_NET_RAW:", "CAP_SYS_NICE"):
+        assert text.count(f"Without {name}") == 1
