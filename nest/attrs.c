@@ -176,6 +176,18 @@ attrs_unref(struct attrs *a)
   mb_free(a);
 }
 
+const char *
+attrs_dest_name(const struct attrs *a)
+{
+  static const char *const names[] = { [RTD_NONE] = "",
+                                       [RTD_UNICAST] = "unicast",
+                                       [RTD_BLACKHOLE] = "blackhole",
+                                       [RTD_UNREACHABLE] = "unreachable",
+                                       [RTD_PROHIBIT] = "prohibited" };
+
+  return names[a->dest];
+}
+
 const struct rt_attr *
 attrs_find(const struct attrs *a, uint id)
 {

@@ -117,6 +117,9 @@ attrs_ref(struct attrs *a)
 
 void attrs_unref(struct attrs *a); /* NULL is ignored */
 
+/* "unicast", "blackhole", ...; empty for a network that is no destination. */
+const char *attrs_dest_name(const struct attrs *a);
+
 /* The value of attribute @id, or NULL. */
 const struct rt_attr *attrs_find(const struct attrs *a, uint id);
 

@@ -14,6 +14,60 @@
 #define SLICE BT_US(400)
 #define CLOCK_EVERY 16 /* steps between two looks at the clock */
 
+/* --- Tracing, under the debug flags of the channel or of its protocol --- */
+
+static bool
+traced(const struct channel *c, uint flags)
+{
+  return (c->debug | c->proto->debug) & flags;
+}
+
+#define CHANNEL_TRACE(c, flag, fmt, ...)                                                 \
+  do                                                                                     \
+  {                                                                                      \
+    if (traced(c, flag))                                                                 \
+      log_write(L_TRACE, "%s.%s: " fmt, (c)->proto->name, (c)->cf->name, ##__VA_ARGS__); \
+  } while (0)
+
+#define DEST_TEXT_SIZE (IP_TEXT_SIZE + 64)
+
+/* Where a route leads; of several next hops the first. */
+static const char *
+dest_text(const struct attrs *a, char buf[DEST_TEXT_SIZE])
+{
+  const struct nexthop *nh = a->nexthops;
+
+  if (!a->nexthop_count)
+    return attrs_dest_name(a);
+  snprintf(buf, DEST_TEXT_SIZE, "%s%s%s on %s%s", attrs_dest_name(a), ip_is_none(nh->via) ? "" : " via ",
+           ip_is_none(nh->via) ? "" : IP_STR(nh->via), nh->iface->name,
+           a->nexthop_count > 1 ? " and more" : "");
+  return buf;
+}
+
+/* What became of a route: @way is '>' into the table, '<' out of it. */
+static void
+trace_route(const struct channel *c, char way, const char *what, const struct net_addr *a,
+            const struct attrs *attrs)
+{
+  char buf[DEST_TEXT_SIZE];
+
+  log_write(L_TRACE, "%s.%s %c %s %s%s%s", c->proto->name, c->cf->name, way, what, NET_STR(a),
+            attrs ? " " : "", attrs ? dest_text(attrs, buf) : "");
+}
+
+static void
+trace_net(const struct channel *c, uint flags, char way, const char *what, const struct net *n,
+          const struct attrs *attrs)
+{
+  if (traced(c, flags))
+  {
+    struct net_addr a = net_addr_of(c->table, n);
+
+    trace_route(c, way, what, &a, attrs);
+  }
+}
+
 /* --- What the protocol was told, by number of the network --- */
 
 #define SENT_CHUNK 1024
@@ -63,26 +117,82 @@ channel_sent(const struct channel *c, const struct net *n)
 static const char *const limit_names[] = { "import", "receive", "export" };
 static const char *const action_names[] = { "warn", "block", "restart", "disable" };
 
-/* False: one more must not be let in. */
-static bool
-limit_allows(struct channel *c, enum limit_direction dir, u32 count)
+static u32
+limit_count(const struct channel *c, enum limit_direction dir)
+{
+  switch (dir)
+  {
+  case LIMIT_IMPORT:
+    return c->imported;
+  case LIMIT_RECEIVE:
+    return c->imported + c->filtered;
+  default:
+    return c->exported;
+  }
+}
+
+/* Said and acted on once, until the number has gone down again. */
+static void
+limit_exceeded(struct channel *c, enum limit_direction dir)
 {
   const struct channel_limit *l = &c->cf->limits[dir];
+
+  if (c->limit_hit[dir])
+    return;
+  log_write(L_WARN, "%s.%s: More than %u routes (%s limit), action: %s", c->proto->name, c->cf->name,
+            l->limit, limit_names[dir], action_names[l->action]);
+  c->limit_hit[dir] = true;
+  if (l->action >= LIMIT_RESTART)
+    proto_limit_hit(c->proto, l->action == LIMIT_DISABLE, limit_names[dir]);
+}
+
+/* False: one more must not be let in. */
+static bool
+limit_allows(struct channel *c, enum limit_direction dir)
+{
+  const struct channel_limit *l = &c->cf->limits[dir];
+  u32 count = limit_count(c, dir);
 
   if (!l->set || count < l->limit)
   {
     c->limit_hit[dir] = l->set && count + 1 >= l->limit && c->limit_hit[dir];
     return true;
   }
-  if (!c->limit_hit[dir])
-  {
-    log_write(L_WARN, "%s.%s: More than %u routes (%s limit), action: %s", c->proto->name, c->cf->name,
-              l->limit, limit_names[dir], action_names[l->action]);
-    c->limit_hit[dir] = true;
-    if (l->action >= LIMIT_RESTART)
-      proto_limit_hit(c->proto, l->action == LIMIT_DISABLE, limit_names[dir]);
-  }
+  limit_exceeded(c, dir);
   return l->action == LIMIT_WARN;
+}
+
+/* Limits that have changed hold for the routes that are there, too; none of those is taken back. */
+static void
+limits_changed(struct channel *c, const struct channel_config *old)
+{
+  for (uint dir = 0; dir < LIMIT__MAX; dir++)
+  {
+    const struct channel_limit *a = &old->limits[dir], *b = &c->cf->limits[dir];
+
+    if (a->set == b->set && a->limit == b->limit && a->action == b->action)
+      continue;
+    c->limit_hit[dir] = false;
+    if (b->set && limit_count(c, dir) > b->limit)
+      limit_exceeded(c, dir);
+  }
+}
+
+static void
+trace_import(const struct channel *c, enum rt_result result, const struct net_addr *a,
+             const struct attrs *offered, const struct rt_update *u)
+{
+  static const char *const names[] = { [RT_SAME] = "ignored",
+                                       [RT_ADDED] = "added",
+                                       [RT_REPLACED] = "replaced",
+                                       [RT_WITHDRAWN] = "removed",
+                                       [RT_UNKNOWN] = "nothing to remove for" };
+  bool refused = offered && (!u->attrs || u->filtered);
+
+  if (refused && traced(c, D_ROUTES | D_FILTERS))
+    trace_route(c, '>', c->cf->import == RT_REJECT ? "filtered out" : "refused by limit", a, offered);
+  if (traced(c, D_ROUTES) && !(refused && result == RT_UNKNOWN))
+    trace_route(c, '>', names[result], a, u->attrs);
 }
 
 static void
@@ -102,7 +212,7 @@ judge_update(struct channel *c, const struct route *old, struct attrs *attrs)
 
   if (!attrs)
     return u;
-  if (!old && !limit_allows(c, LIMIT_RECEIVE, c->imported + c->filtered))
+  if (!old && !limit_allows(c, LIMIT_RECEIVE))
   {
     c->import_updates.invalid++;
     u.attrs = NULL;
@@ -115,7 +225,7 @@ judge_update(struct channel *c, const struct route *old, struct attrs *attrs)
     if (!c->cf->keep_filtered)
       u.attrs = NULL;
   }
-  else if ((!old || old->filtered) && !limit_allows(c, LIMIT_IMPORT, c->imported))
+  else if ((!old || old->filtered) && !limit_allows(c, LIMIT_IMPORT))
   {
     c->import_updates.invalid++;
     u.attrs = NULL;
@@ -154,7 +264,12 @@ import(struct channel *c, const struct net_addr *a, struct rt_origin *origin, u3
   u.origin = origin;
   u.path_id = path_id;
   u.urgent = urgent;
-  switch (rt_update(c->table, c, n, a, &u))
+
+  enum rt_result result = rt_update(c->table, c, n, a, &u);
+
+  if (traced(c, D_ROUTES | D_FILTERS))
+    trace_import(c, result, a, attrs, &u);
+  switch (result)
   {
   case RT_SAME:
     counts->ignored++;
@@ -191,8 +306,9 @@ channel_update_from(struct channel *c, const struct net_addr *a, struct rt_origi
 }
 
 void
-channel_route_gone(struct channel *c, const struct route *r)
+channel_route_gone(struct channel *c, const struct net *n, const struct route *r)
 {
+  trace_net(c, D_ROUTES, '>', "removed", n, r->attrs);
   count_route(c, r->filtered, -1);
 }
 
@@ -257,6 +373,7 @@ wanted_export(struct channel *c, const struct net *n)
   case EXPORT_FILTERED:
     c->export_updates.received++;
     c->export_updates.filtered++;
+    trace_net(c, D_ROUTES | D_FILTERS, '<', "filtered out", n, best->attrs);
     return NULL;
   case EXPORT_YES:
     break;
@@ -279,6 +396,7 @@ tell(struct channel *c, const struct net *n, struct attrs **slot, struct attrs *
   else
     c->export_withdraws.accepted++;
   *slot = new;
+  trace_net(c, D_ROUTES, '<', !new ? "removed" : old ? "replaced" : "added", n, new ? new : old);
   c->proto->class->rt_notify(c, &a, n, new, old);
   attrs_unref(old);
 }
@@ -290,10 +408,11 @@ export_best(struct channel *c, const struct net *n, bool again)
   struct attrs **slot = sent_slot(c->sent, n->id, new != NULL);
   struct attrs *old = slot ? *slot : NULL;
 
-  if (new && !old && !limit_allows(c, LIMIT_EXPORT, c->exported))
+  if (new && !old && !limit_allows(c, LIMIT_EXPORT))
   {
     c->export_updates.received++;
     c->export_updates.limited++;
+    trace_net(c, D_ROUTES, '<', "refused by limit", n, new);
     attrs_unref(new);
     return;
   }
@@ -386,6 +505,21 @@ walk(struct channel *c, void (*visit)(struct gnode *g, void *data), btime end)
   return false;
 }
 
+const char *
+channel_state_name(const struct channel *c)
+{
+  static const char *const names[] = { "DOWN", "UP", "FLUSHING" };
+
+  return names[c->state];
+}
+
+static void
+set_state(struct channel *c, enum channel_state state)
+{
+  c->state = state;
+  CHANNEL_TRACE(c, D_STATES, "State changed to %s", channel_state_name(c));
+}
+
 static void
 flushed(struct channel *c)
 {
@@ -394,8 +528,8 @@ flushed(struct channel *c)
   c->pool = NULL;
   c->sent = NULL;
   c->work = c->urgent_work = NULL;
-  c->state = CHANNEL_DOWN;
   c->imported = c->filtered = c->exported = 0;
+  set_state(c, CHANNEL_DOWN);
   proto_channel_down(c->proto);
 }
 
@@ -450,6 +584,7 @@ walk_done(struct channel *c)
 {
   bool was_feed = c->feeding;
 
+  CHANNEL_TRACE(c, D_EVENTS, "%s", c->pruning ? "Refresh complete" : "Feed complete");
   if (c->pruning)
     c->pruning = false;
   else
@@ -518,6 +653,7 @@ channel_pause(struct channel *c, bool pause)
 void
 channel_refresh_begin(struct channel *c)
 {
+  CHANNEL_TRACE(c, D_EVENTS, "Refresh begins");
   c->round++;
   if (c->state != CHANNEL_UP || !c->pruning)
     return;
@@ -540,6 +676,7 @@ channel_refeed(struct channel *c)
 {
   if (c->state != CHANNEL_UP || !exports(c))
     return;
+  CHANNEL_TRACE(c, D_EVENTS, "Feeding anew");
   c->feeding = c->refeeding = true;
   if (!c->pruning)
     c->feed_pos = 0;
@@ -560,6 +697,7 @@ channel_create_all(struct proto *p)
     c->proto = p;
     c->cf = cf;
     c->table = cf->table->table;
+    c->debug = cf->debug;
     rt_lock(c->table);
     list_add_tail(&p->channels, &c->n);
   }
@@ -569,7 +707,7 @@ void
 channel_start(struct channel *c)
 {
   c->pool = pool_new(c->proto->owner, "Channel");
-  c->state = CHANNEL_UP;
+  set_state(c, CHANNEL_UP);
   c->preferred = 0;
   memset(c->limit_hit, 0, sizeof(c->limit_hit));
   c->import_updates = c->import_withdraws = (struct channel_counts){ 0 };
@@ -594,7 +732,7 @@ channel_stop(struct channel *c)
 {
   if (c->state != CHANNEL_UP)
     return;
-  c->state = CHANNEL_FLUSHING;
+  set_state(c, CHANNEL_FLUSHING);
   c->feeding = c->refeeding = false;
   c->pruning = true;
   c->feed_pos = 0;
@@ -630,8 +768,10 @@ channel_reconfigure(struct channel *c, struct channel_config *cf, bool soft)
   bool export = !soft && old->export != cf->export;
 
   c->cf = cf;
+  c->debug = cf->debug;
   if (c->state != CHANNEL_UP)
     return true;
+  limits_changed(c, old);
   if (import && (!c->proto->class->reload || !c->proto->class->reload(c)))
     return false;
   if (export)
@@ -673,7 +813,6 @@ channel_config_get(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_con
   cf->preference = pc->class->preference;
   cf->import = RT_ACCEPT;
   cf->export = RT_REJECT;
-  cf->rpki_reload = true;
   cf->debug = cx->cfg->debug_channels;
   list_add_tail(&pc->channels, &cf->n);
   return cf;
@@ -719,14 +858,6 @@ channel_configs_check(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_
 
 /* --- Show --- */
 
-const char *
-channel_state_name(const struct channel *c)
-{
-  static const char *const names[] = { "DOWN", "UP", "FLUSHING" };
-
-  return names[c->state];
-}
-
 static const char *
 policy_name(enum rt_policy policy)
 {
@@ -734,20 +865,14 @@ policy_name(enum rt_policy policy)
 }
 
 void
-channel_show_limits(const struct channel *c, struct cli *cli)
+channel_show_limit(const struct channel *c, enum limit_direction dir, const char *title, struct cli *cli)
 {
-  static const char *const titles[] = { "Import limit:", "Receive limit:", "Export limit:" };
-  static const u8 order[] = { LIMIT_RECEIVE, LIMIT_IMPORT, LIMIT_EXPORT };
+  const struct channel_limit *l = &c->cf->limits[dir];
 
-  for (uint i = 0; i < ARRAY_SIZE(order); i++)
-  {
-    const struct channel_limit *l = &c->cf->limits[order[i]];
-
-    if (!l->set)
-      continue;
-    cli_line(cli, 1006, "    %-15s %u%s", titles[order[i]], l->limit, c->limit_hit[order[i]] ? " [HIT]" : "");
-    cli_line(cli, 1006, "      Action:       %s", action_names[l->action]);
-  }
+  if (!l->set)
+    return;
+  cli_line(cli, 1006, "    %-15s %u%s", title, l->limit, c->limit_hit[dir] ? " [HIT]" : "");
+  cli_line(cli, 1006, "      Action:       %s", action_names[l->action]);
 }
 
 static void
@@ -774,7 +899,9 @@ channel_show(const struct channel *c, struct cli *cli)
   cli_line(cli, 1006, "    Preference:     %u", c->cf->preference);
   cli_line(cli, 1006, "    Input filter:   %s", policy_name(c->cf->import));
   cli_line(cli, 1006, "    Output filter:  %s", policy_name(c->cf->export));
-  channel_show_limits(c, cli);
+  channel_show_limit(c, LIMIT_RECEIVE, "Receive limit:", cli);
+  channel_show_limit(c, LIMIT_IMPORT, "Import limit:", cli);
+  channel_show_limit(c, LIMIT_EXPORT, "Export limit:", cli);
   if (c->state == CHANNEL_DOWN)
     return;
   if (c->cf->keep_filtered)

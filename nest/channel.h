@@ -52,7 +52,7 @@ struct channel_config
   u16 preference;
   enum rt_policy import, export;
   struct channel_limit limits[LIMIT__MAX];
-  bool keep_filtered, rpki_reload;
+  bool keep_filtered;
   bool merge_paths; /* export all the best routes of equal rank as one */
   u32 merge_limit;
   uint debug;
@@ -80,6 +80,7 @@ struct channel
   enum channel_state state;
   pool *pool; /* from up to down */
   u8 round;   /* of refreshes */
+  uint debug; /* flags of enum proto_debug; those of the protocol count as well */
   u32 imported, filtered, preferred, exported;
   bool limit_hit[LIMIT__MAX];
   struct log_limit bogus;
@@ -144,11 +145,13 @@ enum export_verdict
 };
 enum export_verdict channel_judge(const struct channel *c, const struct route *r);
 
-/* From the table: a route of @c is being removed by a flush. */
-void channel_route_gone(struct channel *c, const struct route *r);
+/* From the table: a route of @c for @n is being removed by a flush or a refresh. */
+void channel_route_gone(struct channel *c, const struct net *n, const struct route *r);
 
 const char *channel_state_name(const struct channel *c);
 void channel_show(const struct channel *c, struct cli *cli);
-void channel_show_limits(const struct channel *c, struct cli *cli);
+/* Nothing if there is none. */
+void channel_show_limit(const struct channel *c, enum limit_direction dir, const char *title,
+                        struct cli *cli);
 
 #endif

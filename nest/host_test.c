@@ -24,6 +24,7 @@ struct world
 {
   struct fixture f;
   struct rtable *t;
+  struct proto proto;
   struct channel sender;
   struct rt_origin *origin;
   struct asker askers[HOSTS];
@@ -36,6 +37,7 @@ setup_type(void **ctx, enum net_type type)
 {
   struct world *w = *ctx = calloc(1, sizeof(*w));
 
+  w->sender.proto = &w->proto;
   fixture_init(&w->f);
   fixture_config_begin(&w->f);
   fixture_table(&w->f, type, "t");

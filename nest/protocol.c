@@ -313,6 +313,16 @@ set_debug(struct proto *p, uint debug)
     p->class->debug_changed(p);
 }
 
+static void
+set_channel_debug(struct proto *p, const char *name, uint debug)
+{
+  struct channel *c;
+
+  LIST_WALK (c, &p->channels, n)
+    if (strcmp(c->cf->name, name) == 0)
+      c->debug = debug;
+}
+
 static struct channel_config *
 channel_config_for(const struct proto_config *cf, const struct channel *c)
 {
@@ -708,7 +718,10 @@ proto_cmd(struct cli *c, const struct proto_pattern *which, enum proto_action ac
     count++;
     if (action == PROTO_CMD_DEBUG)
     {
-      set_debug(p, debug);
+      if (which->channel)
+        set_channel_debug(p, which->channel, debug);
+      else
+        set_debug(p, debug);
       continue;
     }
     if (action >= PROTO_CMD_RELOAD)

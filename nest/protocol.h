@@ -198,6 +198,7 @@ struct proto_pattern
   bool all;
   const char *name; /* exactly this one */
   const char *glob;
+  const char *channel; /* of these instances, where a command knows channels; or NULL */
 };
 void proto_cmd_show(struct cli *c, const struct proto_pattern *which, bool all);
 enum proto_action

@@ -32,18 +32,6 @@ struct listing
 /* --- One route --- */
 
 static const char *
-dest_name(const struct attrs *a)
-{
-  static const char *const names[] = { [RTD_NONE] = "",
-                                       [RTD_UNICAST] = "unicast",
-                                       [RTD_BLACKHOLE] = "blackhole",
-                                       [RTD_UNREACHABLE] = "unreachable",
-                                       [RTD_PROHIBIT] = "prohibited" };
-
-  return names[a->dest];
-}
-
-static const char *
 source_name(uint source)
 {
   static const char *const names[] = {
@@ -100,7 +88,7 @@ print_route(struct listing *l, const char *net, const struct route *r, bool prim
     a->origin->class->rt_info(a, info, sizeof(info));
   else
     snprintf(info, sizeof(info), "(%u)", a->preference);
-  cli_line(l->cli, 1007, "%-20s %s [%s %s%s]%s %s", net, dest_name(a), a->origin->name,
+  cli_line(l->cli, 1007, "%-20s %s [%s %s%s]%s %s", net, attrs_dest_name(a), a->origin->name,
            TIME_BY(TIME_ROUTE, r->since), from, primary ? " *" : "", info);
   print_nexthops(l, a);
   if (l->s->all)

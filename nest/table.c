@@ -472,7 +472,7 @@ rt_prune_net(struct rtable *t, struct net *n, struct channel *sender, int round)
   for (struct route **slot = &n->routes; *slot;)
     if ((*slot)->sender == sender && (round < 0 || (*slot)->round != round))
     {
-      channel_route_gone(sender, *slot);
+      channel_route_gone(sender, n, *slot);
       route_remove(t, n, slot);
       changed = true;
     }

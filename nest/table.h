@@ -26,10 +26,6 @@ struct table_config
   struct node n; /* in config.tables */
   const char *name;
   enum net_type type;
-  bool sorted, trie;
-  u32 gc_threshold;
-  btime gc_period, min_settle, max_settle;
-  uint debug;
   struct rtable *table; /* once the configuration is in force */
 };
 

@@ -51,6 +51,7 @@ struct world
   struct fixture f;
   struct rtable *t;
   struct net_addr nets[NETS];
+  struct proto proto;
   struct channel senders[SENDERS];
   struct rt_origin *origins[ORIGINS];
   struct model_route routes[NETS][SENDERS][ORIGINS][PATHS];
@@ -120,6 +121,8 @@ world_new(enum net_type type, const struct proto_class *class)
   struct world *w = calloc(1, sizeof(*w));
   struct config *cfg;
 
+  for (uint i = 0; i < SENDERS; i++)
+    w->senders[i].proto = &w->proto;
   fixture_init(&w->f);
   cfg = fixture_config_begin(&w->f);
   fixture_table(&w->f, type, "t");

@@ -28,7 +28,7 @@ struct kernel_config
   u32 table, metric;
   uint scan_time; /* seconds */
   uint rx_buffer; /* bytes, 0: as large as usual */
-  bool learn, persist, graceful_restart;
+  bool learn, persist;
   bool merge_paths;
   u32 merge_limit;
 };

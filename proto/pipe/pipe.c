@@ -151,11 +151,12 @@ pipe_reconfigure(struct proto *proto UNUSED, struct proto_config *cf UNUSED)
 /* --- Configuration --- */
 
 static void
-pipe_config_init(struct proto_config *cf, struct cf_ctx *cx UNUSED)
+pipe_config_init(struct proto_config *cf, struct cf_ctx *cx)
 {
   struct pipe_config *pc = (struct pipe_config *) cf;
 
   pc->block.import = pc->block.export = RT_ACCEPT;
+  pc->block.debug = cx->cfg->debug_channels;
 }
 
 static void
@@ -237,7 +238,9 @@ pipe_show(const struct proto *proto, struct cli *c)
   cli_line(c, 1006, "    Export state:   %s", b->state == CHANNEL_UP ? "up" : "down");
   cli_line(c, 1006, "    Import filter:  %s", b->cf->export == RT_ACCEPT ? "ACCEPT" : "REJECT");
   cli_line(c, 1006, "    Export filter:  %s", a->cf->export == RT_ACCEPT ? "ACCEPT" : "REJECT");
-  channel_show_limits(a, c);
+  channel_show_limit(a, LIMIT_RECEIVE, "Receive limit:", c);
+  channel_show_limit(a, LIMIT_IMPORT, "Import limit:", c);
+  channel_show_limit(b, LIMIT_IMPORT, "Export limit:", c);
   cli_line(c, 1006, "  Routes:         %u imported, %u exported", a->imported, b->imported);
   cli_line(c, 1006, "  Route change stats:     received   rejected   filtered    ignored   accepted");
   show_counts(c, "Import updates:", &a->import_updates, false);

@@ -1,5 +1,7 @@
 """Channels: preference, policies, filtered routes, limits, counters, reload, restart."""
 
+import re
+
 import pytest
 
 from lab import Peregrine, wait_until
@@ -163,6 +165,65 @@ def test_export_limit_strikes_while_it_runs(ns, action):
     one.reload(config + static(*TEN[:3]))
     one.birdc("enable kernel1")
     wait_equal(lambda: details(one, "kernel1").get("Routes"), "0 imported, 3 exported, 0 preferred")
+
+
+@pytest.mark.parametrize("kind", ["import", "receive", "export"])
+def test_a_lowered_limit_holds_for_what_is_there(ns, kind):
+    def config(options, channel=""):
+        exporting = kernel_proto(channel=f"export all; {options if kind == 'export' else ''}")
+        return static(*TEN, channel=channel or (options if kind != "export" else "")) + exporting
+
+    name = "kernel1" if kind == "export" else "static1"
+    one = Peregrine(ns, config(f"{kind} limit 10 action block;"))
+    wait_equal(lambda: details(one, "kernel1").get("Routes"), "0 imported, 10 exported, 0 preferred")
+    assert details(one, name)[f"{kind.capitalize()} limit"] == "10"
+    one.reload(config(f"{kind} limit 4 action block;"))
+    assert details(one, name)[f"{kind.capitalize()} limit"] == "4 [HIT]"
+    wait_equal(lambda: one.log().count(f"({kind} limit), action: block"), 1)
+    assert details(one, "kernel1")["Routes"] == "0 imported, 10 exported, 0 preferred"  # nothing is taken back
+    one.reload(config(f"{kind} limit 20 action block;"))
+    assert details(one, name)[f"{kind.capitalize()} limit"] == "20"
+    one.reload(config(f"{kind} limit 4 action disable;"))
+    wait_state(one, name, "down")
+    wait_ours(ns, {})
+
+
+def traces(daemon, name):
+    return re.findall(rf"<TRACE> {name}\.ipv4(?::)? (.*)", daemon.log(tail=None))
+
+
+def test_traces_tell_what_became_of_each_route(ns):
+    one = Peregrine(ns, "debug channels all;\n" + static("10.1.0.0/16 blackhole", "10.2.0.0/16 prohibit",
+                                                         channel="import limit 1 action block;")
+                    + kernel_proto() + static("10.3.0.0/16 unreachable", name="closed", channel="import none;"))
+    wait_equal(lambda: details(one, "kernel1").get("Routes"), "0 imported, 1 exported, 0 preferred")
+    wait_until(lambda: len(traces(one, "static1")) >= 3, 3, one.log)
+    assert traces(one, "static1") == ["State changed to UP", "> added 10.1.0.0/16 blackhole",
+                                      "> refused by limit 10.2.0.0/16 prohibited"]
+    wait_equal(lambda: traces(one, "kernel1"), ["State changed to UP", "< added 10.1.0.0/16 blackhole", "Feed complete"])
+    wait_equal(lambda: traces(one, "closed"), ["State changed to UP", "> filtered out 10.3.0.0/16 unreachable"])
+    one.birdc("disable static1")
+    wait_until(lambda: traces(one, "static1")[-1] == "State changed to DOWN", 3, one.log)
+    assert traces(one, "static1")[3:] == ["State changed to FLUSHING", "> removed 10.1.0.0/16 blackhole",
+                                          "State changed to DOWN"]
+    wait_equal(lambda: traces(one, "kernel1")[-1], "< removed 10.1.0.0/16 blackhole")
+
+
+def test_debug_of_a_single_channel(ns):
+    one = Peregrine(ns, static(*TEN[:2]) + kernel_proto())
+    wait_count(one, "", 2)
+    assert one.birdc('debug "static*".ipv4 { routes }') == [(0, "")]
+    assert one.birdc("debug kernel1.ipv6 all") == [(0, "")]  # it has none
+    assert one.birdc("debug nosuch.ipv4 all") == [(9001, "There is no protocol 'nosuch'")]
+    assert one.birdc("reload static1")[-1] == (0, "")
+    one.birdc("reload kernel1")
+    wait_until(lambda: len(traces(one, "static1")) == 2, 3, one.log)
+    assert all(t.startswith("> ignored ") for t in traces(one, "static1"))
+    one.reload(static(*TEN[:2]) + kernel_proto() + "# from now on it is off again\n")
+    one.birdc("reload static1")
+    one.birdc("disable kernel1")
+    wait_state(one, "kernel1", "down")
+    assert len(traces(one, "static1")) == 2 and not traces(one, "kernel1")
 
 
 def test_export_counters(ns):

@@ -210,8 +210,7 @@ def test_limits(ns, direction, table):
     wait_count(one, f"table {table}", 7)
 
 
-@pytest.mark.parametrize("direction", ["import", pytest.param("export", marks=pytest.mark.xfail(
-    strict=True, reason="the limit toward the peer table is not shown"))])
+@pytest.mark.parametrize("direction", ["import", "export"])
 def test_limits_are_shown(ns, direction):
     source = SEVEN if direction == "export" else SEVEN.replace("table left", "table right")
     one = Peregrine(ns, TABLES + source + pipe("left", "right",
