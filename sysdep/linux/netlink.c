@@ -33,6 +33,7 @@
 #define NL_AGAIN_DELAY BT_MS(100)
 #define NL_AGAIN_DELAY_MAX BT_S(5)
 #define NL_REFUSED_DELAY BT_S(1)
+#define NL_CONGESTED_DELAY BT_MS(10)
 
 struct netlink
 {
@@ -45,10 +46,11 @@ struct netlink
   u32 port, seq; /* our address; number of the last request */
   uint step;     /* of the scan: index into nl_steps */
   bool scanning;
-  bool spoiled; /* this scan will not do */
-  btime pause;  /* before the next scan after a spoiled one */
-  bool wanted;  /* someone asked for another one meanwhile */
-  bool *freed;  /* where netlink_free() tells the caller of a hook; else NULL */
+  bool spoiled;   /* this scan will not do */
+  bool congested; /* the kernel drops events, without a word more, until the queue is empty */
+  btime pause;    /* before the next scan after a spoiled one */
+  bool wanted;    /* someone asked for another one meanwhile */
+  bool *freed;    /* where netlink_free() tells the caller of a hook; else NULL */
   struct nl_counters counters;
   struct log_limit trouble;
   byte buf[NL_RECEIVE_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -107,6 +109,11 @@ nl_scan_begin(struct timer *t UNUSED, void *data)
 {
   struct netlink *nl = data;
 
+  if (nl->congested) /* a dump would keep the queue from running empty */
+  {
+    timer_set_in(nl->begin, NL_CONGESTED_DELAY);
+    return;
+  }
   nl->step = 0;
   nl->spoiled = nl->wanted = false;
   nl->scanning = true;
@@ -118,14 +125,8 @@ nl_scan_begin(struct timer *t UNUSED, void *data)
 }
 
 static void
-nl_scan_next(struct netlink *nl)
+nl_scan_end(struct netlink *nl)
 {
-  if (++nl->step < nl_step_count(nl))
-  {
-    if (!nl_request(nl))
-      nl_scan_refused(nl, errno);
-    return;
-  }
   nl->scanning = false;
   if (nl->spoiled)
   {
@@ -137,6 +138,15 @@ nl_scan_next(struct netlink *nl)
   if (nl->wanted)
     timer_set_in(nl->begin, 0);
   nl->hooks->scan_end(nl->data);
+}
+
+static void
+nl_scan_next(struct netlink *nl)
+{
+  if (++nl->step == nl_step_count(nl))
+    nl_scan_end(nl);
+  else if (!nl_request(nl))
+    nl_scan_refused(nl, errno);
 }
 
 /* What was received so far is incomplete. */
@@ -234,26 +244,42 @@ nl_message(struct netlink *nl, const struct nlmsghdr *nlh)
 }
 
 static void
-nl_messages(struct netlink *nl, size_t size)
+nl_messages(struct netlink *nl, size_t size, const bool *freed)
 {
   const struct nlmsghdr *nlh = (const struct nlmsghdr *) nl->buf;
   int left = size;
-  bool freed = false;
 
-  nl->freed = &freed; /* cppcheck-suppress autoVariables ; taken back below */
   while (mnl_nlmsg_ok(nlh, left))
   {
     nl_message(nl, nlh);
-    if (freed)
+    if (*freed)
       return; /* and with it the buffer */
     nlh = mnl_nlmsg_next(nlh, &left);
   }
-  nl->freed = NULL;
   if (left > 0)
     nl_malformed(nl, "bytes left", left);
 }
 
-/* One buffer for each call: more will be announced by the loop again. */
+/* An error that this takes off the socket is one more overrun, and of that one we know. */
+static bool
+nl_queue_is_empty(const struct netlink *nl)
+{
+  return recv(nl->watch->fd, NULL, 0, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+static void
+nl_lost(struct netlink *nl, int error)
+{
+  nl->counters.overruns += error == ENOBUFS;
+  nl->congested |= error == ENOBUFS;
+  log_rl(&nl->trouble, L_WARN, "netlink: Messages were lost (%s), scanning again", strerror(error));
+  nl_scan_again(nl);
+}
+
+/*
+ * One buffer for each call: more will be announced by the loop again. A dump that runs puts its next part
+ * into the queue whenever one is taken out, so a scan that goes on with an empty queue has lost its end.
+ */
 static void
 nl_receive(struct fd_watch *w, uint ready UNUSED, void *data)
 {
@@ -263,21 +289,26 @@ nl_receive(struct fd_watch *w, uint ready UNUSED, void *data)
   struct msghdr mh = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
   ssize_t size = recvmsg(w->fd, &mh, 0);
 
-  if (size < 0 && (errno == EAGAIN || errno == EINTR))
-    return;
   if (size < 0)
   {
-    nl->counters.overruns += errno == ENOBUFS;
-    log_rl(&nl->trouble, L_WARN, "netlink: Messages were lost (%s), scanning again", strerror(errno));
-    nl_scan_again(nl);
+    if (errno != EAGAIN && errno != EINTR)
+      nl_lost(nl, errno);
     return;
   }
-  if (from.nl_pid)
-    return; /* a process, not the kernel */
+
+  bool drained = nl->congested && nl_queue_is_empty(nl), freed = false;
+
+  nl->congested &= !drained;
+  nl->freed = &freed; /* cppcheck-suppress autoVariables ; taken back below */
   if (mh.msg_flags & MSG_TRUNC)
     nl_malformed(nl, "longer than", sizeof(nl->buf));
-  else
-    nl_messages(nl, size);
+  else if (!from.nl_pid) /* the kernel, not a process */
+    nl_messages(nl, size, &freed);
+  if (freed)
+    return;
+  nl->freed = NULL;
+  if (drained && nl->scanning)
+    nl_scan_end(nl);
 }
 
 /* --- The socket --- */
