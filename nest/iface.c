@@ -97,15 +97,6 @@ same_family(ip_addr a, ip_addr b)
 
 static bool is_configured_preferred(const struct iface *i, ip_addr ip);
 
-/* Does @remote live in the network of @a? */
-static bool
-addr_reaches(const struct iface_addr *a, ip_addr remote)
-{
-  if (!ip_is_none(a->peer))
-    return ip_equal(a->peer, remote);
-  return prefix_contains(&a->prefix, remote);
-}
-
 /* The better of two usable addresses: longer network, then not on its way out, then primary. */
 static const struct iface_addr *
 addr_better(const struct iface_addr *a, const struct iface_addr *b)
@@ -129,7 +120,7 @@ iface_local_for(const struct iface *i, ip_addr remote, bool any)
   {
     if (a->tentative || !same_family(a->ip, remote) || ip_is_link_local(a->ip) != ip_is_link_local(remote))
       continue;
-    if (addr_reaches(a, remote))
+    if (prefix_contains(&a->prefix, remote))
       best = addr_better(best, a);
     else if (!fallback || (fallback->deprecated && !a->deprecated) || is_configured_preferred(i, a->ip))
       fallback = a;
@@ -361,6 +352,14 @@ addr_same(const struct iface_addr *a, const struct nl_addr *n)
          a->secondary == n->secondary;
 }
 
+/* What the kernel takes to be on the link by this address: the length goes with the peer if there is one. */
+static struct prefix
+network_of(const struct nl_addr *n)
+{
+  return (struct prefix){ ip_mask(ip_is_none(n->peer) ? n->prefix.addr : n->peer, n->prefix.len),
+                          n->prefix.len };
+}
+
 static void
 addr_hook(void *data UNUSED, const struct nl_addr *n, bool gone)
 {
@@ -384,7 +383,7 @@ addr_hook(void *data UNUSED, const struct nl_addr *n, bool gone)
     a->seen = true;
     if (!fresh && addr_same(a, n))
       return;
-    a->prefix = (struct prefix){ ip_mask(n->prefix.addr, n->prefix.len), n->prefix.len };
+    a->prefix = network_of(n);
     a->peer = n->peer;
     a->scope = n->scope;
     a->tentative = n->tentative;

@@ -16,7 +16,7 @@ struct iface_addr
 {
   struct node n;
   ip_addr ip;
-  struct prefix prefix; /* its network */
+  struct prefix prefix; /* the network it is in, or beyond it: with a peer, that of the peer */
   ip_addr peer;         /* other end of a point-to-point address, or IP_NONE */
   u8 scope;
   bool tentative, deprecated, secondary;

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab import Peregrine
-from routes import (DIRECT, best, kernel_proto, ours, static, vias, wait_equal, wait_nets, wait_ours,
+from lab import Peregrine, wait_until
+from routes import (DIRECT, best, kernel_proto, nets, ours, static, vias, wait_equal, wait_nets, wait_ours,
                     wait_vias)
 
 NET = "10.1.0.0/16"
@@ -115,6 +115,24 @@ def test_address_removed_and_back(link):
     wait_ours(link.a.ns, {n: v for n, v in zip(sorted(every),
                                                (["10.77.1.2"], ["10.77.1.2"], ["v1"], ["10.77.1.2"],
                                                               ["fe80::9"]))})
+
+
+@pytest.mark.parametrize("own, peer, net, hop", [
+    ("10.5.0.1", "10.6.0.2/32", "10.6.0.2/32", "10.6.0.2"),
+    ("10.5.0.1", "10.6.0.2/24", "10.6.0.0/24", "10.6.0.7"),
+    ("fd05::1", "fd06::2/128", "fd06::2/128", "fd06::2"),
+    ("fd05::1", "fd06::2/64", "fd06::/64", "fd06::7")])
+def test_the_network_of_a_peer_is_on_the_link(spare, own, peer, net, hop):
+    v6 = ":" in own
+    far = "fd66::/64" if v6 else "10.66.0.0/16"
+    one = Peregrine(spare, DIRECT + static(f"{far} via {hop}", v6=v6))
+    spare.ip(f"addr add {own} peer {peer} dev d1" + (" nodad" if v6 else ""))
+    table = "table master6" if v6 else "table master4"
+    wait_until(lambda: net in nets(one, f"{table} protocol direct1"), 3, one.show)
+    assert not any(n.startswith(own) for n in nets(one, table))
+    wait_until(lambda: far in nets(one, table), 3, one.show)
+    spare.ip(f"addr del {own} peer {peer} dev d1")
+    wait_until(lambda: not {net, far} & nets(one, table), 3, one.show)
 
 
 def test_check_link(link):
