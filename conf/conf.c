@@ -1,9 +1,12 @@
 /* conf/conf.c: see conf.h. Errors, symbols, constants, and the frame of a parse. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf/iproute.h"
 #include "sysdep/clock.h"
@@ -290,6 +293,27 @@ cf_prefix(struct cf_ctx *cx, const struct cf_loc *loc, ip_addr a, u32 len)
   return p;
 }
 
+FILE *
+cf_open(const char *path, bool patient)
+{
+  int fd = open(path, O_RDONLY | O_CLOEXEC | (patient ? 0 : O_NONBLOCK));
+  struct stat st;
+
+  if (fd < 0)
+    return NULL;
+  if (patient || (fstat(fd, &st) == 0 && !S_ISFIFO(st.st_mode)))
+    return fdopen(fd, "r");
+  close(fd);
+  errno = 0;
+  return NULL;
+}
+
+const char *
+cf_open_error(void)
+{
+  return errno ? strerror(errno) : "It is a pipe";
+}
+
 /* Keywords are sorted by the generator. */
 static const struct cf_keyword *
 keyword_find(const char *word)
@@ -352,11 +376,11 @@ set_defaults(struct config *cfg)
 }
 
 struct config *
-config_parse(const char *file, struct conf_error *error)
+config_parse(const char *file, bool patient, struct conf_error *error)
 {
   pool *p = pool_new(NULL, "Config");
   struct config *cfg = mb_alloc(p, sizeof(*cfg));
-  struct cf_ctx cx = { .cfg = cfg, .file = file, .pool = pool_new(p, "Parse") };
+  struct cf_ctx cx = { .cfg = cfg, .file = file, .patient = patient, .pool = pool_new(p, "Parse") };
 
   cfg->pool = p;
   cfg->lp = cx.lp = lp_new(p);
@@ -370,7 +394,7 @@ config_parse(const char *file, struct conf_error *error)
 
   if (!cf_lex_open(&cx, file))
   {
-    snprintf(error->text, sizeof(error->text), "%s: %s", file, strerror(errno));
+    snprintf(error->text, sizeof(error->text), "%s: %s", file, cf_open_error());
     error->hint[0] = 0;
     config_free(cfg);
     return NULL;

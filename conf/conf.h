@@ -8,6 +8,8 @@
 #ifndef PEREGRINE_CONF_CONF_H
 #define PEREGRINE_CONF_CONF_H
 
+#include <stdio.h>
+
 #include "conf/value.h"
 #include "lib/hash.h"
 #include "lib/ip.h"
@@ -79,6 +81,7 @@ struct cf_ctx
   struct linpool *lp; /* what the parse allocates; for a configuration it stays with that */
   void *scanner;
   const char *file; /* the outermost one; NULL: a command line */
+  bool patient;     /* it may be a pipe, and is waited for */
   int start_token;  /* first token handed out: which part of the grammar */
   int depth;        /* of includes */
   bool failed;
@@ -92,7 +95,8 @@ struct cf_ctx
 
 /*
  * Parse @file into a new configuration whose pool is a root. On failure NULL, with "file:line:column text" in
- * @error and perhaps a hint. Reads files; touches nothing else, so any thread may call it.
+ * @error and perhaps a hint. Reads files; touches nothing else, so any thread may call it. None is waited
+ * for, so pipes are refused; with @patient @file itself may be one.
  */
 #define CONF_ERROR_SIZE 1024
 struct conf_error
@@ -100,7 +104,7 @@ struct conf_error
   char text[CONF_ERROR_SIZE]; /* with its place */
   char hint[256];             /* empty: none */
 };
-struct config *config_parse(const char *file, struct conf_error *error);
+struct config *config_parse(const char *file, bool patient, struct conf_error *error);
 void config_free(struct config *cfg);
 
 /* Parse and execute one command line. False: @error says what is wrong. */
@@ -151,6 +155,9 @@ struct cf_keyword
   bool soft; /* a name outside its context */
 };
 bool cf_lex_open(struct cf_ctx *cx, const char *file);
+/* For reading, without ever waiting, or with @patient as long as it takes. NULL: cf_open_error() says why. */
+FILE *cf_open(const char *path, bool patient);
+const char *cf_open_error(void);
 void cf_lex_line(struct cf_ctx *cx, const char *line);
 void cf_lex_close(struct cf_ctx *cx);
 const char *cf_lex_text(struct cf_ctx *cx); /* the last token as written */

@@ -56,7 +56,7 @@ parse_repeated(struct fixture *f, const char *head, const char *piece, uint coun
     fputs(piece, file);
   fputs(tail, file);
   fclose(file);
-  return config_parse(f->path, &f->error);
+  return config_parse(f->path, false, &f->error);
 }
 
 static struct config *

@@ -1,12 +1,9 @@
 /* conf/iproute.c: see iproute.h */
 #include <ctype.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "conf/iproute.h"
 
@@ -58,27 +55,10 @@ read_line(struct config *cfg, char *line, const char *prefix, u32 max)
     cf_symbol_predefine(cfg, symbol, (struct cf_value){ .type = CF_INT, .num = n });
 }
 
-/* A pipe or a device would keep us waiting. */
-static FILE *
-open_regular(const char *path)
-{
-  struct stat st;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-  if (fd < 0)
-    return NULL;
-  if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-  {
-    close(fd);
-    return NULL;
-  }
-  return fdopen(fd, "r");
-}
-
 static bool
 read_file(struct config *cfg, const char *path, const char *prefix, u32 max)
 {
-  FILE *f = open_regular(path);
+  FILE *f = cf_open(path, false);
   char line[LINE_SIZE];
   bool start = true; /* of a line that may be longer than the buffer */
 

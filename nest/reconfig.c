@@ -42,6 +42,8 @@ struct cli_wait
   struct cli *cli;
 };
 
+#define UNDO_AGAIN BT_S(1)
+
 static struct
 {
   pool *pool;
@@ -52,6 +54,7 @@ static struct
   uint next_timeout;                        /* seconds until it is undone; 0: not by itself */
   bool applying, stopping;
   bool next_is_undo, next_soft;
+  bool soft;              /* how the current one was applied, and will be undone */
   u64 reply_to;           /* the command that asked for what is being applied */
   struct config *retired; /* replaced by what is being applied, and not to be kept */
   u64 jobs;
@@ -84,7 +87,7 @@ parse_request(struct msg *m, void *data UNUSED)
 {
   struct parse_job *job = SKIP_BACK(struct parse_job, m, m);
 
-  job->cfg = config_parse(job->file, &job->error);
+  job->cfg = config_parse(job->file, false, &job->error);
   mailbox_post(rc.results, m);
 }
 
@@ -139,6 +142,7 @@ apply(struct config *cfg, bool undo, bool soft, uint timeout)
     rc.previous = rc.current;
   }
   rc.current = cfg;
+  rc.soft = soft;
   rc.hooks->globals(cfg);
   rt_apply(cfg);
   protos_apply(cfg, soft, progress);
@@ -167,8 +171,10 @@ static void
 undo_timeout(struct timer *t UNUSED, void *data UNUSED)
 {
   log_write(L_INFO, "The configuration was not confirmed in time");
-  if (rc.previous && !rc.next) /* what waits replaces the one on trial anyway */
-    commit(rc.previous, true, false, 0, 0);
+  if (rc.next) /* it replaces the one on trial anyway, if it is not dropped */
+    timer_set_in(rc.undo, UNDO_AGAIN);
+  else if (rc.previous)
+    commit(rc.previous, true, rc.soft, 0, 0);
 }
 
 /* Results of parsing */
@@ -334,8 +340,7 @@ cmd_configure_undo(struct cli *c)
   if (refuse_while_stopping(c))
     return;
   cli_line(c, 21, "Undo requested");
-  timer_stop(rc.undo);
-  if (rc.next) /* what waits was never in force */
+  if (rc.next) /* what waits was never in force; the one that is may still be on trial */
   {
     if (!rc.next_is_undo)
       config_free(rc.next);
@@ -345,7 +350,7 @@ cmd_configure_undo(struct cli *c)
   else if (!rc.previous)
     cli_end(c, 19, "Nothing to do");
   else
-    commit(rc.previous, true, false, wait_new(c), 0);
+    commit(rc.previous, true, rc.soft, wait_new(c), 0);
 }
 
 const char *

@@ -77,7 +77,7 @@ configure(const char *statement)
 
   fprintf(f, "%s protocol device { }", statement);
   fclose(f);
-  struct config *cfg = config_parse(path, &error);
+  struct config *cfg = config_parse(path, false, &error);
 
   remove(path);
   assert_non_null(cfg);

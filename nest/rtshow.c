@@ -9,6 +9,7 @@
 
 #define SLICE BT_US(400)
 #define LINES_PER_TURN 256
+#define TABLES_STEP 16
 
 struct counter
 {
@@ -334,14 +335,21 @@ static const struct resource_class listing_class = { .name = "Route listing",
 
 /* --- Which tables --- */
 
+void
+rt_show_table(struct rt_show *s, struct rtable *t)
+{
+  if (s->table_count % TABLES_STEP == 0)
+    s->tables = mb_realloc(s->pool, s->tables, (s->table_count + TABLES_STEP) * sizeof(*s->tables));
+  s->tables[s->table_count++] = t;
+}
+
 static void
 add_table(struct rt_show *s, struct rtable *t)
 {
   for (uint i = 0; i < s->table_count; i++)
     if (s->tables[i] == t)
       return;
-  if (s->table_count < SHOW_TABLES_MAX)
-    s->tables[s->table_count++] = t;
+  rt_show_table(s, t);
 }
 
 static void
@@ -372,7 +380,7 @@ default_tables(struct rt_show *s)
       if (t->cf && (s->every_table || !(types & 1u << t->type)))
       {
         types |= 1u << t->type;
-        add_table(s, t);
+        rt_show_table(s, t);
       }
 }
 
@@ -385,7 +393,10 @@ type_fits(const struct rt_show *s, const struct rtable *t)
 struct rt_show *
 rt_show_new(struct cli *c)
 {
-  return mb_alloc(cli_pool(c), sizeof(struct rt_show));
+  struct rt_show *s = mb_alloc(cli_pool(c), sizeof(*s));
+
+  s->pool = cli_pool(c);
+  return s;
 }
 
 void

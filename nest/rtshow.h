@@ -25,8 +25,6 @@ enum rt_show_export
   SHOW_NOEXPORT   /* what it rejects */
 };
 
-#define SHOW_TABLES_MAX 256
-
 struct rt_show
 {
   enum rt_show_nets nets;
@@ -37,11 +35,14 @@ struct rt_show
   bool all, primary, filtered, stats, count;
   bool every_table;
   uint table_count; /* asked for by name */
-  struct rtable *tables[SHOW_TABLES_MAX];
+  struct rtable **tables;
+  pool *pool;
 };
 
-/* For the grammar: an empty request in the pool of the command, and its execution, which owns it. */
+/* For the grammar: an empty request in the pool of the command, a table of it, and its execution, which owns
+ * it. */
 struct rt_show *rt_show_new(struct cli *c);
+void rt_show_table(struct rt_show *s, struct rtable *t);
 void rt_show_run(struct cli *c, struct rt_show *s);
 
 #endif

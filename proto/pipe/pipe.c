@@ -189,7 +189,7 @@ pipe_config_check(struct proto_config *cf, struct cf_ctx *cx, const struct cf_lo
   struct pipe_config *pc = (struct pipe_config *) cf;
   struct channel_config *a = &pc->primary, *b = &pc->secondary;
 
-  if (!tables_fit(pc, cx, loc))
+  if (!tables_fit(pc, cx, pc->peer && pc->block.table ? &pc->where : loc))
     return;
   *a = *b = pc->block;
   a->name = "main";

@@ -14,6 +14,7 @@ struct pipe_config
   struct proto_config c;
   struct channel_config block; /* as written; import and export are seen from the primary table */
   struct table_config *peer;   /* its `table` is the primary one */
+  struct cf_loc where;         /* the table named last */
   struct channel_config primary, secondary; /* what the ends do, made of that */
 };
 

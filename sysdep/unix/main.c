@@ -172,7 +172,7 @@ static struct config *
 read_config(void)
 {
   struct conf_error error;
-  struct config *cfg = config_parse(bird.opt.config, &error);
+  struct config *cfg = config_parse(bird.opt.config, true, &error);
 
   if (!cfg && access(bird.opt.config, R_OK) < 0)
     die("Unable to open configuration file %s: %s", bird.opt.config, strerror(errno));

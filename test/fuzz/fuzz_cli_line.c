@@ -26,7 +26,7 @@ some_config(void)
   ASSERT(fd >= 0 && write(fd, text, sizeof(text) - 1) == sizeof(text) - 1);
   snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 
-  struct config *cfg = config_parse(path, &error);
+  struct config *cfg = config_parse(path, false, &error);
 
   ASSERT(cfg);
   close(fd);

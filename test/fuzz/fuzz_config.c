@@ -52,7 +52,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   ASSERT(fd >= 0 && write(fd, data, size) == (ssize_t) size);
   close(fd);
 
-  struct config *cfg = config_parse(path, &error);
+  struct config *cfg = config_parse(path, false, &error);
 
   ASSERT(memchr(error.text, 0, sizeof(error.text)) && memchr(error.hint, 0, sizeof(error.hint)));
   ASSERT(cfg || strncmp(error.text, dir, strlen(dir)) == 0); /* it names the place */

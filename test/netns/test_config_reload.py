@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -30,6 +31,25 @@ def write(daemon, config, name="bird.conf"):
     with open(path, "w", encoding="utf-8") as f:
         f.write(config + "log stderr all;\nrouter id 10.255.0.1;\nprotocol device { }\n")
     return path
+
+
+def test_nothing_is_waited_for(one):
+    """A pipe that nobody writes to must not hold up the commands that come after it, nor the end."""
+    pipe = os.path.join(one.dir, "pipe")
+    os.mkfifo(pipe)
+    for command in (f'configure "{pipe}"', f'configure check "{pipe}"'):
+        assert one.birdc(command)[1] == (8002, f"{pipe}: It is a pipe")
+    write(one, bfd(FIRST) + f'include "{pipe}";\n')
+    assert one.birdc("configure")[1] == (8002, f"{one.config_path}:7:9 Unable to open included file {pipe}: It is a pipe")
+    write(one, bfd(SECOND))
+    assert one.birdc("configure")[-1] == (3, "Reconfigured")
+    one.stop()
+
+
+def test_at_the_start_a_pipe_will_do(one):
+    done = subprocess.run([one.binary("bird"), "-p", "-c", "/dev/stdin"], input="protocol device { }\nprotocol device { }\n",
+                          capture_output=True, text=True, check=False, timeout=5)
+    assert done.returncode == 1 and "/dev/stdin:2:" in done.stderr
 
 
 def test_configure_and_check(one):
@@ -175,6 +195,18 @@ def test_undo_timeout_while_the_new_configuration_is_being_applied(lab):
     wait_until(lambda: any(text.startswith("bfd1 ") for _, text in one.birdc("show protocols")), 3,
                lambda: f"the undo: {one.birdc('show protocols')}")
     one.wait_session(link.b.ip4, "Up")
+
+
+def test_what_is_on_trial_stays_so_when_the_next_one_is_dropped(lab):
+    link, config, one = lingering(lab)
+    write(one, "")
+    assert one.birdc("configure timeout 3")[-1] == (4, "Reconfiguration in progress")
+    write(one, config)
+    assert one.birdc("configure")[-1][0] == 5
+    assert one.birdc("configure undo")[-1] == (17, "Queued configuration dropped")
+    assert any(code == 22 for code, _ in one.birdc("configure status"))
+    wait_until(lambda: "not confirmed in time" in one.log(), 5, one.log)
+    one.wait_session(link.b.ip4, "Up", limit=6)
 
 
 def test_more_configurations_while_one_is_being_applied(lab):

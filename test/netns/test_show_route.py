@@ -164,6 +164,15 @@ def test_count(one):
     assert raw(one, "show route export kernel4.ipv4 count") == raw(one, "show route export kernel4 count")
 
 
+def test_more_tables_than_anybody_has(lab):
+    one = Peregrine(lab.ns("a"), "".join(
+        f"ipv4 table t{i};\n" + static(f"10.0.{i % 256}.0/24 blackhole", name=f"s{i}", channel=f"table t{i};")
+        for i in range(300)))
+    wait_until(lambda: one.birdc("show route table all count")[-1][1]
+               == "Total: 300 of 300 routes for 300 networks in 302 tables",
+               5, lambda: one.birdc("show route table all count")[-1])
+
+
 def test_stats(one):
     lines = raw(one, "show route stats")
     assert lines[-2:] == [" ", "0014 Total: 12 of 12 routes for 11 networks in 3 tables"]
