@@ -21,7 +21,7 @@ from lab import Peregrine, wait_until
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "transcripts")
 FILES = sorted(glob.glob(os.path.join(HERE, "*.txt")))
-SETTLE = 4.0  # seconds for a listing to become what it should be
+SETTLE = 8.0  # seconds for a listing to become what it should be
 PRINTED = " " * 5  # in the place of the code, before what programs print
 TIME = r"\d\d:\d\d:\d\d\.\d{3}"
 
@@ -167,7 +167,7 @@ class Session:
 
     def __init__(self, daemon):
         self.sock = daemon.connect()
-        self.sock.settimeout(2)
+        self.sock.settimeout(5)
         self.data = b""
 
     def send(self, data):
@@ -294,15 +294,31 @@ class Sessions(World):
         self.ready("va", "vb")
 
 
+class OneWay(World):
+    """A peer that does not hear the daemon's BFD packets."""
+
+    def __init__(self, lab):
+        super().__init__(lab, 'protocol bfd { interface "cpy0" { multiplier 3; }; neighbor 10.5.0.2; }')
+
+    def build(self):
+        self.ns.ip(f"link add cpz0 type veth peer name cpy0 netns {self.peer_ns.full}")
+        for ns, dev, i in ((self.ns, "cpz0", 2), (self.peer_ns, "cpy0", 1)):
+            ns.ip(f"addr add 10.5.0.{i}/24 dev {dev}", f"link set {dev} up")
+        self.peer_ns.nft("table ip deaf { chain c {\n type filter hook input priority 0;\n"
+                         " udp dport 3784 drop;\n}; }")
+        self.ready("cpz0", "cpy0")
+
+
 class Learner(World):
     """A route of another program."""
 
     def build(self):
         self.ns.ip("link add cpc0 type veth peer name cpc1", "link set cpc1 up",
-                   "addr add 10.0.2.2/24 dev cpc0", "link set cpc0 up", "route add 192.168.1.0/24 via 10.0.2.1 proto boot")
+                   "addr add 10.0.2.2/24 dev cpc0", "link set cpc0 up",
+                   "route add 192.168.1.0/24 via 10.0.2.1 proto boot")
 
 
-WORLDS = {"router": Router, "alone": World, "sessions": Sessions, "learner": Learner}
+WORLDS = {"router": Router, "alone": World, "sessions": Sessions, "learner": Learner, "one-way": OneWay}
 
 
 class Player:
@@ -389,7 +405,8 @@ SAMPLE = ["2002-Name       Proto      Table      State  Since         Info",
 @pytest.mark.parametrize("old,new,equal", [
     ("18:32:14.277", "07:00:00.123", True), (" 15 ", "  7 ", True), (" 15 ", " 7 ", False),
     ("Name  ", "Names ", False), ("Since", " Since", False), ("14.277  ", "14.277", False),
-    ("1002-d", "1003-d", False), ("  Channel", " Channel", False), ("18:32:14.277", "18:32:14", False), ("---", "master6", False), ("0000 ", "8003 ", False)])
+    ("1002-d", "1003-d", False), ("  Channel", " Channel", False), ("18:32:14.277", "18:32:14", False),
+    ("---", "master6", False), ("0000 ", "8003 ", False)])
 def test_what_is_a_difference(old, new, equal):
     changed = [line.replace(old, new) for line in SAMPLE]
     assert changed != SAMPLE
