@@ -103,12 +103,16 @@ networks_come_and_go_with_interfaces(void **ctx)
   apply(w);
   assert_int_equal(routes_for(w->t4, "192.0.2.0", 24), 1);
   link_set_up(3, "eth1", "2001:db8::1", 64);
+  settle(&w->f);
   assert_int_equal(routes_for(w->t6, "2001:db8::", 64), 1);
   link_set(2, "eth0", false, false, false);
+  settle(&w->f);
   assert_int_equal(w->t4->route_count, 0);
   link_set(2, "eth0", true, false, false);
+  settle(&w->f);
   assert_int_equal(w->t4->route_count, 1);
   link_set(2, "eth0", false, false, true);
+  settle(&w->f);
   assert_int_equal(w->t4->route_count, 0);
   assert_int_equal(w->t6->route_count, 1);
 }
@@ -121,12 +125,16 @@ a_network_on_two_interfaces_has_two_routes(void **ctx)
   apply(w);
   link_set_up(2, "eth0", "192.0.2.1", 24);
   link_set_up(3, "eth1", "192.0.2.2", 24);
+  settle(&w->f);
   assert_int_equal(routes_for(w->t4, "192.0.2.0", 24), 2);
   addr(2, "192.0.2.9", 24, false, false); /* a second address of the same network */
+  settle(&w->f);
   assert_int_equal(routes_for(w->t4, "192.0.2.0", 24), 2);
   addr(2, "192.0.2.1", 24, false, true);
+  settle(&w->f);
   assert_int_equal(routes_for(w->t4, "192.0.2.0", 24), 2);
   addr(2, "192.0.2.9", 24, false, true);
+  settle(&w->f);
   assert_int_equal(routes_for(w->t4, "192.0.2.0", 24), 1);
 }
 
@@ -139,8 +147,10 @@ what_means_nothing_elsewhere_is_left_out(void **ctx)
   link_set_up(1, "lo", "127.0.0.1", 8);
   link_set_up(2, "eth0", "fe80::1", 64);
   addr(2, "2001:db8::1", 64, true, false);
+  settle(&w->f);
   assert_int_equal(w->t4->route_count + w->t6->route_count, 0);
   addr(2, "2001:db8::1", 64, false, false); /* nobody else has it */
+  settle(&w->f);
   assert_int_equal(w->t6->route_count, 1);
 }
 
@@ -172,12 +182,14 @@ the_carrier_counts_if_so_configured(void **ctx)
   link_set_up(2, "eth0", "192.0.2.1", 24);
   apply(w);
   link_set(2, "eth0", true, false, false);
+  settle(&w->f);
   assert_int_equal(w->t4->route_count, 1);
   begin(w);
   w->cf->check_link = true;
   apply(w);
   assert_int_equal(w->t4->route_count, 0);
   link_set(2, "eth0", true, true, false);
+  settle(&w->f);
   assert_int_equal(w->t4->route_count, 1);
 }
 
