@@ -294,6 +294,22 @@ iproute2_names_are_constants(void **ctx)
   config_free(cfg);
 }
 
+/* iproute2 itself reads "%d". */
+static void
+leading_zeros_in_iproute2_files_mean_nothing(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct config *cfg = parse(f, "");
+  char local[128];
+
+  make_directory(f, local, "etc");
+  write_file(local, "rt_tables", "010 ten\n009 nine\n");
+  iproute_constants(cfg, local, "/nowhere");
+  assert_int_equal(constant(cfg, "ipt_ten").num, 10);
+  assert_int_equal(constant(cfg, "ipt_nine").num, 9);
+  config_free(cfg);
+}
+
 static void
 long_lines_of_iproute2_are_passed_over(void **ctx)
 {
@@ -327,6 +343,7 @@ main(void)
     TEST(strings_keep_their_bytes_and_comments_any),
     TEST(included_files_are_opened_one_at_a_time),
     TEST(iproute2_names_are_constants),
+    TEST(leading_zeros_in_iproute2_files_mean_nothing),
     TEST(long_lines_of_iproute2_are_passed_over),
   };
 

@@ -44,7 +44,8 @@ read_line(struct config *cfg, char *line, const char *prefix, u32 max)
   line[strcspn(line, "#\n")] = 0;
   line += strspn(line, " \t");
 
-  unsigned long long n = isdigit((byte) *line) ? strtoull(line, &rest, 0) : U32_MAX + 1ULL;
+  int base = line[0] == '0' && (line[1] | 0x20) == 'x' ? 16 : 10;
+  unsigned long long n = isdigit((byte) *line) ? strtoull(line, &rest, base) : U32_MAX + 1ULL;
 
   if (n > max || !strchr(" \t", *rest))
     return;

@@ -25,6 +25,7 @@ void
 iface_init(pool *p, struct loop *l UNUSED)
 {
   ifs.pool = p;
+  ifs.preferences = NULL;
   list_init(&ifs.ifaces);
   list_init(&ifs.watches);
 }
@@ -96,6 +97,7 @@ same_family(ip_addr a, ip_addr b)
 }
 
 static bool is_configured_preferred(const struct iface *i, ip_addr ip);
+static void iface_changed(const struct iface *i);
 
 /* The better of two usable addresses: longer network, then not on its way out, then primary. */
 static const struct iface_addr *
@@ -128,19 +130,42 @@ iface_local_for(const struct iface *i, ip_addr remote, bool any)
   return best || !any ? best : fallback;
 }
 
-void
-iface_prefer(const struct iface_preference *first)
+static bool
+is_in_preferences(const struct iface_preference *first, const struct iface *i, ip_addr ip)
 {
-  ifs.preferences = first;
+  for (const struct iface_preference *p = first; p; p = p->next)
+    if (ip_equal(p->ip, ip) && iface_pattern_match(p->ifaces, i->name))
+      return true;
+  return false;
 }
 
 static bool
 is_configured_preferred(const struct iface *i, ip_addr ip)
 {
-  for (const struct iface_preference *p = ifs.preferences; p; p = p->next)
-    if (ip_equal(p->ip, ip) && iface_pattern_match(p->ifaces, i->name))
+  return is_in_preferences(ifs.preferences, i, ip);
+}
+
+static bool
+preferences_differ(const struct iface_preference *a, const struct iface_preference *b, const struct iface *i)
+{
+  struct iface_addr *addr;
+
+  LIST_WALK (addr, &i->addrs, n)
+    if (is_in_preferences(a, i, addr->ip) != is_in_preferences(b, i, addr->ip))
       return true;
   return false;
+}
+
+void
+iface_prefer(const struct iface_preference *first)
+{
+  const struct iface_preference *before = ifs.preferences;
+  struct iface *i;
+
+  ifs.preferences = first;
+  LIST_WALK (i, &ifs.ifaces, n)
+    if (preferences_differ(before, first, i))
+      iface_changed(i);
 }
 
 const struct iface_addr *
@@ -255,6 +280,16 @@ iface_changed(const struct iface *i)
     w->hook(i, w->data);
 }
 
+static void
+ports_changed(const struct iface *master)
+{
+  struct iface *i;
+
+  LIST_WALK (i, &ifs.ifaces, n)
+    if (i->present && i->master == master->index)
+      iface_changed(i);
+}
+
 /* From the kernel */
 
 static struct iface *
@@ -343,6 +378,7 @@ link_hook(void *data UNUSED, const struct nl_link *l, bool gone)
   list_splice(&i->addrs, &moved);
   link_set(i, l);
   iface_changed(i);
+  ports_changed(i); /* by its name they know in which VRF they are */
 }
 
 static bool

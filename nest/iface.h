@@ -62,7 +62,7 @@ struct iface_preference
   const struct iface_pattern *ifaces;
   ip_addr ip;
 };
-/* From the device protocol: what is preferred from now on; borrowed until the next call. */
+/* From the device protocol: what is preferred from now on; borrowed until the next call, which compares. */
 void iface_prefer(const struct iface_preference *first);
 
 /* Is @ip an address of this host that can be used now? */

@@ -62,6 +62,7 @@ teardown(void **ctx)
 {
   struct fixture *f = *ctx;
 
+  iface_prefer(NULL);
   rfree(f->pool);
   free(f);
   return 0;
@@ -684,6 +685,44 @@ several_peers_of_one_local_address_are_all_there(void **ctx)
   expect(&two, "tun0", "10.0.0.1", NULL);
 }
 
+/* `ip address add 10.0.0.1 peer 10.9.9.0/24`: the kernel has that network on the link, and 10.0.0.0/24 not.
+ */
+static void
+the_network_of_the_peer_is_there(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct nl_addr a = addr_of(5, "10.0.0.1", 24);
+  struct watcher there, not_there;
+
+  link_up(5, "ppp0");
+  a.peer = ip("10.9.9.0");
+  iface_nl_hooks.addr(NULL, &a, false);
+  seek(f, &there, "10.9.9.7", NULL, NULL);
+  seek(f, &not_there, "10.0.0.7", NULL, NULL);
+  expect(&not_there, NULL, NULL, "connected network");
+  expect(&there, "ppp0", "10.0.0.1", NULL);
+}
+
+static void
+a_preference_that_changes_is_followed(void **ctx)
+{
+  static struct iface_pattern pattern = { .mask = "eth0", .positive = true };
+  static struct iface_preference preference; /* the next one is compared with it, after the test */
+  struct fixture *f = *ctx;
+  struct watcher w;
+
+  preference = (struct iface_preference){ .ifaces = &pattern, .ip = ip("10.1.0.1") };
+  link_up(5, "eth0");
+  addr_added(5, "10.0.0.1", 24);
+  addr_added(5, "10.1.0.1", 24);
+  seek(f, &w, "192.0.2.9", "eth0", NULL);
+  settle(f);
+  expect(&w, "eth0", "10.0.0.1", NULL);
+  iface_prefer(&preference);
+  settle(f);
+  expect(&w, "eth0", "10.1.0.1", NULL);
+}
+
 static void
 our_own_address_is_no_neighbor(void **ctx)
 {
@@ -902,6 +941,8 @@ main(void)
     TEST(a_link_local_neighbor_needs_a_link_local_address),
     TEST(the_peer_of_a_point_to_point_address_is_there),
     TEST(several_peers_of_one_local_address_are_all_there),
+    TEST(the_network_of_the_peer_is_there),
+    TEST(a_preference_that_changes_is_followed),
     TEST(our_own_address_is_no_neighbor),
     TEST(our_own_address_is_no_neighbor_on_a_named_interface_either),
     TEST(a_wanted_local_address_is_waited_for),

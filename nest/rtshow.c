@@ -411,6 +411,11 @@ rt_show_run(struct cli *c, struct rt_show *s)
   for (uint i = 0; i < s->table_count; i++)
     if (type_fits(s, s->tables[i]))
       s->tables[kept++] = s->tables[i];
+    else if (by_name)
+    {
+      cli_end(c, 9001, "Incompatible type of prefix for table %s", s->tables[i]->name);
+      return;
+    }
   s->table_count = kept;
   s->every_table |= !by_name;
 

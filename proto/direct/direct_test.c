@@ -209,15 +209,65 @@ a_preference_is_followed(void **ctx)
   assert_int_equal(w->t4->route_count, 1);
 }
 
+/* What is on the link is the other end, not our address. */
+static void
+a_point_to_point_network_is_that_of_the_other_end(void **ctx)
+{
+  struct world *w = *ctx;
+  struct nl_addr a = { .ifindex = 2, .prefix = { ip("10.0.0.1"), 32 }, .peer = ip("10.0.0.2") };
+
+  apply(w);
+  link_set(2, "ppp0", true, true, false);
+  iface_nl_hooks.addr(NULL, &a, false);
+  settle(&w->f);
+  assert_int_equal(routes_for(w->t4, "10.0.0.2", 32), 1);
+  assert_int_equal(routes_for(w->t4, "10.0.0.1", 32), 0);
+}
+
+static void
+vrf_set(uint index, const char *name)
+{
+  struct nl_link l = { .index = index, .up = true, .carrier = true, .vrf_table = 10 };
+
+  strcpy(l.name, name);
+  iface_nl_hooks.link(NULL, &l, false);
+}
+
+static void
+a_vrf_that_is_renamed_takes_its_networks_along(void **ctx)
+{
+  struct world *w = *ctx;
+  struct nl_link l = { .index = 2, .name = "eth0", .up = true, .carrier = true, .master = 9 };
+
+  w->cf->c.vrf = "red";
+  apply(w);
+  vrf_set(9, "red");
+  iface_nl_hooks.link(NULL, &l, false);
+  addr(2, "192.0.2.1", 24, false, false);
+  settle(&w->f);
+  assert_int_equal(w->t4->route_count, 1);
+  vrf_set(9, "blue");
+  settle(&w->f);
+  assert_int_equal(w->t4->route_count, 0);
+  vrf_set(9, "red");
+  settle(&w->f);
+  assert_int_equal(w->t4->route_count, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)
 {
   static const struct CMUnitTest tests[] = {
-    TEST(networks_come_and_go_with_interfaces),     TEST(a_network_on_two_interfaces_has_two_routes),
-    TEST(what_means_nothing_elsewhere_is_left_out), TEST(interfaces_are_chosen_by_patterns),
-    TEST(the_carrier_counts_if_so_configured),      TEST(a_preference_is_followed),
+    TEST(networks_come_and_go_with_interfaces),
+    TEST(a_network_on_two_interfaces_has_two_routes),
+    TEST(what_means_nothing_elsewhere_is_left_out),
+    TEST(interfaces_are_chosen_by_patterns),
+    TEST(the_carrier_counts_if_so_configured),
+    TEST(a_preference_is_followed),
+    TEST(a_point_to_point_network_is_that_of_the_other_end),
+    TEST(a_vrf_that_is_renamed_takes_its_networks_along),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,7 +203,8 @@ sink_set_free(struct sink_set *set)
 static bool
 is_same(const struct sink *a, const struct sink *b)
 {
-  return a->kind == b->kind && a->classes == b->classes && strcmp(a->name, b->name) == 0;
+  return a->kind == b->kind && a->classes == b->classes && strcmp(a->name, b->name) == 0 &&
+         memcmp(&a->host, &b->host, sizeof(a->host)) == 0;
 }
 
 void
