@@ -3,20 +3,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/hash.h"
 #include "nest/attrs.h"
 
 static struct
 {
   pool *pool;
-  struct htable sets;
+  struct growhash sets;
   size_t bytes;
 } root;
+
+static u32
+stored_hash(const struct gnode *n)
+{
+  return SKIP_BACK(struct attrs, hn, n)->hash;
+}
 
 void
 attrs_init(pool *p)
 {
   root.pool = pool_new(p, "Route attributes");
-  hash_init(&root.sets, root.pool);
+  growhash_init(&root.sets, root.pool, stored_hash);
   root.bytes = 0;
 }
 
@@ -93,7 +100,7 @@ nexthop_equal(const struct nexthop *a, const struct nexthop *b)
 static bool
 set_equal(const struct attrs *a, const struct attrs *b)
 {
-  if (a->origin != b->origin || a->source != b->source || a->dest != b->dest ||
+  if (a->hash != b->hash || a->origin != b->origin || a->source != b->source || a->dest != b->dest ||
       a->generation != b->generation || a->recursive != b->recursive || a->preference != b->preference ||
       !ip_equal(a->from, b->from) || a->igp_metric != b->igp_metric || a->nexthop_count != b->nexthop_count ||
       a->attr_count != b->attr_count)
@@ -114,7 +121,7 @@ set_size(const struct attrs *a)
 }
 
 static struct attrs *
-set_copy(const struct attrs *a, u32 hash)
+set_copy(const struct attrs *a)
 {
   struct attrs *set = mb_alloc(root.pool, set_size(a));
 
@@ -128,7 +135,7 @@ set_copy(const struct attrs *a, u32 hash)
     memcpy(set->nexthops, a->nexthops, a->nexthop_count * sizeof(struct nexthop));
   if (a->attr_count)
     memcpy(set->attrs, a->attrs, a->attr_count * sizeof(struct rt_attr));
-  hash_add(&root.sets, &set->hn, hash);
+  growhash_add(&root.sets, &set->hn);
   root.bytes += set_size(set);
   return set;
 }
@@ -153,16 +160,15 @@ attrs_intern(const struct attrs *a)
     wanted.nexthops = sorted;
   }
 
-  u32 hash = set_hash(&wanted);
-
-  for (struct hnode *n = hash_first(&root.sets, hash); n; n = hash_again(n))
+  wanted.hash = set_hash(&wanted);
+  for (struct gnode *n = growhash_chain(&root.sets, wanted.hash); n; n = n->next)
   {
     struct attrs *set = SKIP_BACK(struct attrs, hn, n);
 
     if (set_equal(set, &wanted))
       return attrs_ref(set);
   }
-  return set_copy(&wanted, hash);
+  return set_copy(&wanted);
 }
 
 void
@@ -170,7 +176,7 @@ attrs_unref(struct attrs *a)
 {
   if (!a || --a->refs)
     return;
-  hash_remove(&root.sets, &a->hn);
+  growhash_remove(&root.sets, &a->hn);
   rt_origin_unref(a->origin);
   root.bytes -= set_size(a);
   mb_free(a);
@@ -223,5 +229,5 @@ rt_attr_format(const struct rt_attr *a, char *name, size_t name_size, char *valu
 struct attrs_size
 attrs_size(void)
 {
-  return (struct attrs_size){ root.sets.count, root.bytes, sizeof(struct hnode *) << root.sets.order };
+  return (struct attrs_size){ root.sets.count, root.bytes, sizeof(struct gnode *) << root.sets.order };
 }

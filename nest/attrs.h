@@ -8,7 +8,7 @@
 #ifndef PEREGRINE_NEST_ATTRS_H
 #define PEREGRINE_NEST_ATTRS_H
 
-#include "lib/hash.h"
+#include "lib/growhash.h"
 #include "nest/iface.h"
 
 struct proto;
@@ -89,8 +89,8 @@ struct rt_attr
 
 struct attrs
 {
-  struct hnode hn;
-  u32 refs;
+  struct gnode hn;
+  u32 refs, hash;
   struct rt_origin *origin; /* counted by the set */
   u8 source, dest;
   bool recursive; /* its next hops come from another route: none can come from it in turn */

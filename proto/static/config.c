@@ -4,6 +4,7 @@
 #include "proto/static/static.h"
 
 #define BLOCK_ROUTES 1024
+#define SAME_NET_MAX 256 /* routes of a network stand in a list */
 
 static uint
 key_words(uint type)
@@ -265,12 +266,15 @@ number_duplicates(struct static_config *cf, struct cf_ctx *cx, const struct cf_l
     r->path_id = 0;
     for (; slots[slot]; slot = (slot + 1) & ((1u << order) - 1))
       if (same_net(cf, r, other = static_route(cf, slots[slot] - 1)))
-      {
-        if (other->path_id == UINT16_MAX)
-          cf_error(cx, loc, "Too many routes for the same network in %s", cf->c.name);
         r->path_id = MAX(r->path_id, other->path_id + 1);
-      }
     slots[slot] = i + 1;
+    if (r->path_id == SAME_NET_MAX)
+    {
+      struct net_addr net = static_route_net(cf, r);
+
+      cf_error(cx, loc, "Too many routes for %s in %s, at most %d", NET_STR(&net), cf->c.name, SAME_NET_MAX);
+      break;
+    }
   }
   mb_free(slots);
 }

@@ -133,3 +133,10 @@ def test_constants_and_templates(link):
                                                                               ("one", "(150)", False)]
     assert nets(one, "protocol direct1") == {"10.77.1.0/24", "fd77:1::/64"}
     assert count(one, "protocol one") == 2 and vias(one, "10.77.1.0/24") == ["v1"]
+
+
+def test_a_network_has_a_bounded_number_of_routes(lab):
+    one = Peregrine(lab.ns("a"), static(*["10.1.0.0/16 blackhole"] * 256))
+    wait_count(one, "", 256)
+    reply = one.reload(static(*["10.1.0.0/16 blackhole"] * 257), check=False)
+    assert "Too many routes for 10.1.0.0/16 in static1, at most 256" in reply[-1][1]
