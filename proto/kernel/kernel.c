@@ -17,13 +17,19 @@ kernel_start(struct proto *proto)
 }
 
 /* With `persist`, and before a graceful restart, routes outlive the instance. */
+static bool
+routes_stay(const struct kernel_proto *p)
+{
+  return kernel_config_of(p)->persist || protos_leaving_routes();
+}
+
 static void
 kernel_notify(struct channel *c, const struct net_addr *a, const struct net *n, struct attrs *new,
               struct attrs *old UNUSED)
 {
   struct kernel_proto *p = (struct kernel_proto *) c->proto;
 
-  if (p->p.state == PROTO_FLUSH && (kernel_config_of(p)->persist || protos_leaving_routes()))
+  if (p->p.state == PROTO_FLUSH && routes_stay(p))
     return;
   if (kernel_write(p, n, a, new))
   {
@@ -94,17 +100,19 @@ kernel_better(const struct attrs *a, const struct attrs *b)
   return ma && mb && ma->num < mb->num;
 }
 
-/* Down once the kernel has done all that was asked of it. */
 static void
 kernel_stop(struct proto *proto)
 {
   struct kernel_proto *p = (struct kernel_proto *) proto;
 
-  if (p->routes)
-    nl_routes_flush(p->routes);
-  p->stopping = p->routes && nl_routes_pending(p->routes);
-  if (!p->stopping)
+  if (!p->routes)
+  {
     proto_down(proto);
+    return;
+  }
+  p->stopping = true;
+  p->sweep_due = !routes_stay(p) && (!p->synced || loop_now(proto->loop) < p->leftovers_until);
+  kernel_sweep(p);
 }
 
 static void

@@ -59,6 +59,7 @@ struct kernel_proto
   struct work *repair; /* after a scan: write again what it did not see */
   u32 repair_pos;
   bool repairing, stopping;
+  bool sweep_due, sweeping; /* a last scan removes what is still spared; it goes on */
   u64 repaired, left_to_others;
   struct log_limit trouble;
 };
@@ -88,6 +89,8 @@ extern const struct nl_routes_hooks kernel_hooks;
 void kernel_sync_start(struct kernel_proto *p);
 void kernel_scan(struct kernel_proto *p);
 void kernel_scan_soon(struct kernel_proto *p);
+/* Remove what a run before left behind and what is still spared, then see whether the instance may end. */
+void kernel_sweep(struct kernel_proto *p);
 /* Hold the channel back while the kernel has enough to do. */
 void kernel_pace(struct kernel_proto *p);
 /* Write the route for @n, or remove it when @a is NULL. False: the key is left to another program. */

@@ -7,6 +7,7 @@
 #define SPACING_MIN BT_S(1)
 #define SPACING_FACTOR 10 /* scans asked for by events take a tenth of the time at most */
 #define SLICE BT_US(400)
+#define SWEEP_LIMIT BT_S(5) /* the last scan is not waited for longer */
 #define CLOCK_EVERY 16
 
 /* --- Networks the scan saw --- */
@@ -215,12 +216,13 @@ hook_scan_begin(void *data, u32 table UNUSED)
   struct kernel_foreign *f;
 
   p->scanning = true;
+  p->sweeping = p->sweep_due;
   p->scan_began = loop_now_fresh(p->p.loop);
   if (p->seen)
     memset(p->seen, 0, p->seen_words * sizeof(u64));
   HASH_WALK (f, &p->foreign, hn)
     f->seen = false;
-  if (p->synced && kernel_config_of(p)->learn)
+  if (p->synced && !p->stopping && kernel_config_of(p)->learn)
     channel_refresh_begin(p->channel);
 }
 
@@ -266,6 +268,26 @@ kernel_pace(struct kernel_proto *p)
     channel_pause(p->channel, enough);
 }
 
+/* Down once the kernel has done all that was asked of it. */
+static void
+stop_when_done(struct kernel_proto *p)
+{
+  nl_routes_flush(p->routes);
+  if (!p->sweep_due && !nl_routes_pending(p->routes))
+    proto_down(&p->p);
+}
+
+void
+kernel_sweep(struct kernel_proto *p)
+{
+  if (p->sweep_due)
+  {
+    kernel_scan(p);
+    timer_set_in(p->leftovers, SWEEP_LIMIT);
+  }
+  stop_when_done(p);
+}
+
 static void
 hook_progress(void *data)
 {
@@ -273,8 +295,7 @@ hook_progress(void *data)
 
   if (p->stopping)
   {
-    if (!nl_routes_pending(p->routes))
-      proto_down(&p->p);
+    stop_when_done(p);
     return;
   }
   kernel_pace(p);
@@ -290,6 +311,12 @@ hook_scan_end(void *data, u32 table UNUSED)
 
   p->scanning = false;
   p->scan_took = loop_now_fresh(p->p.loop) - p->scan_began;
+  if (p->stopping)
+  {
+    p->sweep_due &= !p->sweeping;
+    stop_when_done(p);
+    return;
+  }
   HASH_WALK (f, &p->foreign, hn)
     if (!f->seen)
       foreign_gone(p, f);
@@ -315,7 +342,11 @@ hook_route(void *data, const struct nl_route *r, enum nl_route_event what)
 {
   struct kernel_proto *p = data;
 
-  if (r->table != kernel_config_of(p)->table || (p->p.state != PROTO_UP && p->synced))
+  if (r->table != kernel_config_of(p)->table)
+    return;
+  if (p->sweeping && what == NL_ROUTE_SEEN && is_ours(p, r))
+    nl_route_delete(p->routes, r, 0);
+  if (p->stopping || (p->p.state != PROTO_UP && p->synced))
     return;
   if (what == NL_ROUTE_SEEN)
     scanned(p, r);
@@ -380,6 +411,20 @@ soon_timer(struct timer *t UNUSED, void *data)
 }
 
 static void
+leftovers_timer(struct timer *t UNUSED, void *data)
+{
+  struct kernel_proto *p = data;
+
+  if (!p->stopping)
+  {
+    kernel_scan(p);
+    return;
+  }
+  p->sweep_due = false;
+  stop_when_done(p);
+}
+
+static void
 periodic_timer(struct timer *t, void *data)
 {
   struct kernel_proto *p = data;
@@ -404,11 +449,11 @@ kernel_sync_start(struct kernel_proto *p)
   hash_init(&p->foreign, p->p.pool);
   p->seen = NULL;
   p->seen_words = 0;
-  p->synced = p->scanning = p->scan_wanted = p->repairing = p->stopping = false;
+  p->synced = p->scanning = p->scan_wanted = p->repairing = p->stopping = p->sweep_due = p->sweeping = false;
   p->scan_began = p->scan_took = 0;
   p->repair = work_new(p->p.pool, p->p.loop, LOOP_REST, repair_slice, p);
   p->soon = timer_new(p->p.pool, p->p.loop, soon_timer, p);
-  p->leftovers = timer_new(p->p.pool, p->p.loop, soon_timer, p);
+  p->leftovers = timer_new(p->p.pool, p->p.loop, leftovers_timer, p);
   p->periodic = timer_new(p->p.pool, p->p.loop, periodic_timer, p);
   timer_set_in(p->periodic, BT_S(kernel_config_of(p)->scan_time));
   iface_watch_new(p->p.pool, iface_hook, p);

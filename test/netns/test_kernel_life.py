@@ -42,6 +42,27 @@ def test_nothing_of_ours_stays(link, end):
     assert foreign_are_there(link.a.ns)
 
 
+@pytest.mark.parametrize("end", ["stop", "disable kernel1", "gone from the file"])
+@pytest.mark.parametrize("through", ["up", "starting"])
+def test_nothing_stays_of_an_earlier_run_either(link, end, through):
+    """Spared at the start, they go with the protocol that would have taken them over."""
+    earlier = Peregrine(link.a.ns, config(*many(300, "blackhole", start="10.64.0.0")))
+    wait_until(lambda: count_ours(link.a.ns) == 300, 5, "the routes")
+    earlier.kill()
+    one = Peregrine(link.a.ns, config())
+    if through == "up":
+        wait_until(lambda: count_ours(link.a.ns) == 302, 3, "both")
+    if end == "stop":
+        one.stop()
+    elif end == "gone from the file":
+        one.reload(config().split("protocol kernel")[0])
+    else:
+        one.birdc(end)
+        wait_state(one, "kernel1", "down", limit=3)
+    wait_ours(link.a.ns, {}, limit=0.5 if end == "stop" else 3)
+    assert foreign_are_there(link.a.ns)
+
+
 @pytest.mark.parametrize("end", ["stop", "disable kernel1"])
 def test_persist(link, end):
     one = Peregrine(link.a.ns, config(options="persist;"))
