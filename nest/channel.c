@@ -530,7 +530,7 @@ flushed(struct channel *c)
   c->work = c->urgent_work = NULL;
   c->imported = c->filtered = c->exported = 0;
   set_state(c, CHANNEL_DOWN);
-  proto_channel_down(c->proto);
+  proto_channel_down(c);
 }
 
 /* Let networks go that wait for this reader only: too many, perhaps, to go all at once with it. */
@@ -685,22 +685,18 @@ channel_refeed(struct channel *c)
 
 /* --- Life --- */
 
-void
-channel_create_all(struct proto *p)
+struct channel *
+channel_create(struct proto *p, struct channel_config *cf)
 {
-  struct channel_config *cf;
+  struct channel *c = mb_alloc(p->owner, sizeof(*c));
 
-  LIST_WALK (cf, &p->cf->channels, n)
-  {
-    struct channel *c = mb_alloc(p->owner, sizeof(*c));
-
-    c->proto = p;
-    c->cf = cf;
-    c->table = cf->table->table;
-    c->debug = cf->debug;
-    rt_lock(c->table);
-    list_add_tail(&p->channels, &c->n);
-  }
+  c->proto = p;
+  c->cf = cf;
+  c->table = cf->table->table;
+  c->debug = cf->debug;
+  rt_lock(c->table);
+  list_add_tail(&p->channels, &c->n);
+  return c;
 }
 
 void

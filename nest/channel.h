@@ -92,6 +92,7 @@ struct channel
   bool feeding, refeeding, pruning; /* a walk of the table is going on, from feed_pos */
   u32 feed_pos;
   bool paused; /* the protocol takes no news now */
+  bool parting;
 };
 
 /* Configuration. channel_config_get() opens the channel for @type, making it on first use. */
@@ -102,7 +103,7 @@ void channel_config_copy(struct proto_config *to, const struct proto_config *fro
 void channel_configs_check(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_config *pc);
 
 /* Life, as the protocol life cycle calls it. */
-void channel_create_all(struct proto *p);
+struct channel *channel_create(struct proto *p, struct channel_config *cf);
 void channel_start(struct channel *c);
 /* Withdraws what the protocol was told, removes its routes; in slices, then calls proto_channel_down(). */
 void channel_stop(struct channel *c);

@@ -99,7 +99,7 @@ channels_down(const struct proto *p)
   LIST_WALK (c, &p->channels, n)
     if (c->state != CHANNEL_DOWN)
       return false;
-  return true;
+  return list_empty(&p->parting);
 }
 
 /* Routes go first, while the instance can still act on it: the kernel protocol has to remove what it put
@@ -122,8 +122,16 @@ proto_stop(struct proto *p)
 }
 
 void
-proto_channel_down(struct proto *p)
+proto_channel_down(struct channel *c)
 {
+  struct proto *p = c->proto;
+
+  if (c->parting)
+  {
+    channel_free(c);
+    if (all.progress)
+      work_schedule(all.work);
+  }
   if (p->state == PROTO_FLUSH && channels_down(p))
     class_stop(p);
 }
@@ -169,6 +177,15 @@ limit_stop(struct timer *t UNUSED, void *data)
 }
 
 static void
+channels_create(struct proto *p)
+{
+  struct channel_config *cf;
+
+  LIST_WALK (cf, &p->cf->channels, n)
+    channel_create(p, cf);
+}
+
+static void
 channels_free(struct proto *p)
 {
   struct channel *c;
@@ -208,7 +225,8 @@ proto_new(struct proto_config *cf)
   p->since = clock_wall();
   list_add_tail(&all.protos, &p->n);
   list_init(&p->channels);
-  channel_create_all(p);
+  list_init(&p->parting);
+  channels_create(p);
   return p;
 }
 
@@ -238,7 +256,7 @@ adopt_config(struct proto *p, struct proto_config *cf)
 {
   channels_free(p);
   p->cf = cf;
-  channel_create_all(p);
+  channels_create(p);
 }
 
 /* What has to happen to an instance that is down. */
@@ -353,6 +371,51 @@ channels_fit(const struct proto *p, const struct proto_config *cf)
   return have == want;
 }
 
+static void
+part_with(struct proto *p, struct channel *c)
+{
+  list_remove(&c->n);
+  list_add_tail(&p->parting, &c->n);
+  c->parting = true;
+  if (c->state == CHANNEL_DOWN)
+    channel_free(c);
+  else
+    channel_stop(c);
+}
+
+/* Those that are not in @cf any more; the others stay. */
+static void
+part_with_others(struct proto *p, const struct proto_config *cf)
+{
+  struct channel *c;
+
+  LIST_WALK_SAFE (c, &p->channels, n)
+    if (!channel_config_for(cf, c))
+      part_with(p, c);
+}
+
+/* Make those that are new in @cf, and put all into its order. */
+static void
+channels_follow(struct proto *p, const struct proto_config *cf)
+{
+  struct channel_config *cc;
+
+  LIST_WALK (cc, &cf->channels, n)
+  {
+    struct channel *c = proto_channel(p, cc->type);
+    bool fresh = !c;
+
+    if (fresh)
+      c = channel_create(p, cc);
+    list_remove(&c->n);
+    list_add_tail(&p->channels, &c->n);
+    if (!fresh || p->state != PROTO_UP)
+      continue;
+    channel_start(c);
+    p->class->reload(c);
+  }
+}
+
 static bool
 same_vrf(const char *a, const char *b)
 {
@@ -366,13 +429,20 @@ reconfigure(struct proto *p, struct proto_config *cf)
   struct channel *c;
   bool fits = true;
 
-  if (p->state >= PROTO_FLUSH || !channels_fit(p, cf) || !same_vrf(p->cf->vrf, cf->vrf))
+  if (p->state >= PROTO_FLUSH || !same_vrf(p->cf->vrf, cf->vrf))
+    return false;
+  if (p->class->channels_vary)
+    part_with_others(p, cf);
+  else if (!channels_fit(p, cf))
     return false;
 
   /* Channels first: what the class announces for the new config is to be judged by it. */
   LIST_WALK (c, &p->channels, n)
     fits &= channel_reconfigure(c, channel_config_for(cf, c), all.soft);
-  return p->class->reconfigure && p->class->reconfigure(p, cf) && fits;
+  fits = p->class->reconfigure && p->class->reconfigure(p, cf) && fits;
+  if (p->class->channels_vary && fits)
+    channels_follow(p, cf);
+  return fits;
 }
 
 /*
@@ -438,7 +508,7 @@ old_config_in_use(void)
   struct proto *p;
 
   LIST_WALK (p, &all.protos, n)
-    if (p->cf->config != all.target)
+    if (p->cf->config != all.target || !list_empty(&p->parting))
       return true;
   return false;
 }

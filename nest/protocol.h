@@ -51,6 +51,7 @@ struct proto_class
   size_t size;        /* counts struct proto, which comes first */
   uint channel_types; /* bits 1 << enum net_type: channels it can have */
   bool one_channel;   /* needs exactly one */
+  bool channels_vary; /* they may come and go while an instance is up; reload() serves one that came */
   u16 preference;     /* of its routes, by default */
 
   /* Defaults. May be NULL. */
@@ -126,6 +127,7 @@ struct proto
   pool *owner;          /* outlives the instance */
   pool *pool;           /* lives from start to down */
   struct list channels; /* struct channel */
+  struct list parting;  /* struct channel: not of the configuration any more, until they are down */
   struct rt_origin *origin;
   enum proto_state state;
   btime since; /* wall clock, of the state */
@@ -156,8 +158,9 @@ void proto_config_end(struct cf_ctx *cx, const struct cf_loc *loc, struct proto_
  * instance. */
 void proto_up(struct proto *p);
 void proto_down(struct proto *p);
-/* From channels: one is down; a limit asks for a restart or a stop, which follows soon. */
-void proto_channel_down(struct proto *p);
+/* From channels: @c is down, and may be gone afterwards; a limit asks for a restart or a stop, which follows
+ * soon. */
+void proto_channel_down(struct channel *c);
 void proto_limit_hit(struct proto *p, bool disable, const char *limit);
 /* The channel of @type, or NULL. */
 struct channel *proto_channel(const struct proto *p, enum net_type type);

@@ -251,6 +251,7 @@ const struct proto_class proto_direct = {
   .config_size = sizeof(struct direct_config),
   .size = sizeof(struct direct_proto),
   .channel_types = 1 << NET_IP4 | 1 << NET_IP6,
+  .channels_vary = true,
   .preference = 240,
   .start = direct_start,
   .reconfigure = direct_reconfigure,

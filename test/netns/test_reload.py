@@ -305,3 +305,28 @@ def test_a_flood_of_routes_does_not_flap_bfd(lab):
     assert [d.sessions()[0]["since"] for d in (one, two)] == since
     assert best(one, NET).since == age
     assert state(one, "flood") is None
+
+
+def test_channels_of_direct_come_and_go_alone(lab):
+    """What stays is not touched: neither the connected networks nor the routes that stand on them."""
+    link = lab.link(lab.ns("a"), lab.ns("b"))
+    rest = "debug channels { states };\nipv4 table t4;\n" + static("10.1.0.0/16 recursive 10.77.1.2") + kernel_proto()
+    one = Peregrine(link.a.ns, rest + "protocol direct direct1 { ipv4; }\n")
+    wait_ours(link.a.ns, {"10.1.0.0/16": ["10.77.1.2"], "10.77.1.0/24": ["v1"]})
+    age, monitor = best(one, "10.77.1.0/24").since, Monitor(link.a.ns)
+    one.reload(rest + "protocol direct direct1 { ipv6; ipv4; }\n")
+    wait_nets(one, "table master6 protocol direct1", {"fd77:1::/64"})
+    assert best(one, "10.77.1.0/24").since == age
+    one.reload(rest + "protocol direct direct1 { ipv4; ipv6 { import none; }; }\n")
+    wait_nets(one, "table master6 protocol direct1", set())
+    one.reload(rest + "protocol direct direct1 { ipv4; }\n")
+    assert best(one, "10.77.1.0/24").since == age and not monitor.deleted()
+    wait_until(lambda: "direct1.ipv6: State changed to DOWN" in one.log(), 3, one.log)
+    assert "direct1: State changed" not in one.log() and "direct1.ipv4: State changed to FLUSHING" not in one.log()
+    one.reload(rest + "protocol direct direct1 { ipv4 { table t4; }; }\n")  # another channel, of the same type
+    wait_nets(one, "table t4 protocol direct1", {"10.77.1.0/24"})
+    wait_nets(one, "table master4 protocol direct1", set())
+    wait_ours(link.a.ns, {"10.1.0.0/16": "unreachable"})
+    one.birdc("disable direct1")
+    wait_nets(one, "table t4", set())
+    one.stop()
