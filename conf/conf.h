@@ -61,7 +61,7 @@ struct config
   uint sink_count;
   struct cli_socket *cli_sockets; /* nest/sockets.h: control sockets besides that of the command line */
   struct timeformat time_route, time_protocol, time_base, time_log;
-  /* Default debug flags (nest/protocol.h) of protocols, channels and tables. */
+  /* Default debug flags (nest/protocol.h) of protocols and channels. */
   uint debug_protocols, debug_channels;
   uint debug_commands; /* 1: log who comes and goes, 2: and what is asked */
   bool debug_latency;  /* log callbacks that take longer than latency_limit */
