@@ -5,6 +5,7 @@
  * the sockets, then handle what is due, then set the timer. So silence is judged only after everything that
  * arrived in time has been read.
  */
+#include "lib/text.h"
 #include "proto/bfd/engine_impl.h"
 #include "proto/bfd/timing.h"
 #include "sysdep/clock.h"
@@ -13,7 +14,8 @@
 #define EXIT_PACKETS 3
 #define CHECK_TICK 1024 /* us; a power of two, as the ticks of transmission are */
 #define VERDICT_DELAY BT_US(100)
-#define FIRST_SPREAD 8 /* a new session sends first within this fraction of its interval */
+#define STALL_MIN BT_MS(2) /* what a tick may be late without a reason */
+#define FIRST_SPREAD 8     /* a new session sends first within this fraction of its interval */
 
 /* Tables */
 
@@ -309,16 +311,42 @@ arm_timer(struct bfd_engine *e)
     at = MIN(at, (now | (e->poll_tick - 1)) + 1);
   if (e->more)
     at = now;
+  e->wake = at;
   if (at == BT_NEVER)
     timer_stop(e->timer);
   else if (!timer_is_set(e->timer) || e->timer->e.deadline != at)
     timer_set(e->timer, at);
 }
 
+/*
+ * The tick is late, so we may have been unable to listen ever since the one before. What came all the same
+ * has been read.
+ */
+static void
+stall_over(struct bfd_engine *e, btime from, btime to)
+{
+  uint spared = 0;
+
+  for (uint i = 0; i < e->slots_end; i++)
+    spared += e->slots[i] && bfd_session_stalled(&e->slots[i]->v, from, to);
+  if (spared)
+    log_rl(&e->stall_limit, L_WARN, "%s: Stalled for %s s, which does not count for %u sessions", e->name,
+           TIME_STR(to - from), spared);
+}
+
 void
 engine_tick(struct bfd_engine *e)
 {
-  engine_drain(e);
+  btime now = loop_now(e->loop);
+
+  if (now - e->wake > STALL_MIN)
+  {
+    engine_drain_all(e);
+    stall_over(e, e->ticked, now);
+  }
+  else
+    engine_drain(e);
+  e->ticked = now;
   run_timers(e);
   arm_timer(e);
 }
@@ -652,6 +680,8 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   e->rng.state = random_seed();
   e->batch = udp_batch_new(p);
   e->timer = timer_new(p, loop, timer_fired, e);
+  e->wake = BT_NEVER;
+  e->ticked = loop_now(loop);
   list_init(&e->listeners);
   wheel_init(&e->wheel, loop_now(loop));
   hash_init(&e->by_id, p);

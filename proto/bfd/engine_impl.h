@@ -85,6 +85,8 @@ struct bfd_engine
   uint free_hint; /* no slot below is free */
   struct wheel wheel;
   struct timer *timer;
+  btime wake, ticked; /* when the next tick is to be; the last one */
+  struct log_limit stall_limit;
   struct rng rng;
   bool quitting;
   bool trace_packets;
@@ -114,6 +116,8 @@ void engine_trace(const struct bfd_engine *e, const char *what, ip_addr peer, co
 
 /* receive.c */
 void engine_drain(struct bfd_engine *e);
+/* Those too that did not say that they have something. */
+void engine_drain_all(struct bfd_engine *e);
 /* Read what could carry packets of @s until everything that arrived by @deadline is known; false if the cap
  * strikes. */
 bool engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime deadline);

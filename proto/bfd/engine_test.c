@@ -932,6 +932,66 @@ a_stalled_engine_does_not_imagine_a_failure(void **ctx UNUSED)
   assert_int_equal(info.status.state, BFD_UP);
 }
 
+/*
+ * The whole machine stood still: nothing came meanwhile that could be read afterwards. The peer gets what was
+ * left of the detection time, and no more than that.
+ */
+static void
+time_stood_still(bool peer_lives)
+{
+  const btime length = BT_S(2); /* the detection time is 1 s */
+  struct host h;
+  struct peer p;
+  struct bfd_info info;
+  btime end;
+  int pipefd[2];
+  char c;
+
+  host_start(&h);
+  host_listen(&h, BFD_MULTIHOP, 0);
+  peer_open(&p, &h, BFD_MULTIHOP);
+  command(&h, BFD_ADD, session_for(&h, 7, BFD_MULTIHOP, p.addr));
+  bring_up(&h, &p, 7);
+  assert_return_code(pipe(pipefd), errno);
+  h.stall = length;
+  h.stalled = pipefd[1];
+  peer_send(&p, peer_packet(&p, BFD_UP, 0));
+  mailbox_post(h.stalls, msg_alloc(sizeof(struct msg)));
+  assert_int_equal(read(pipefd[0], &c, 1), 1);
+  end = clock_now() + length;
+  usleep(length + BT_MS(50));
+  if (peer_lives)
+    peer_send(&p, peer_packet(&p, BFD_UP, 0));
+  else
+    host_wait_state(&h, 7, BFD_DOWN);
+
+  bool fair = clock_now() - end < BT_MS(500) || !peer_lives;
+
+  assert_true(peer_lives || clock_now() >= end + BT_MS(500));
+  assert_true(host_info(&h, &info, NULL));
+  close(pipefd[0]);
+  close(pipefd[1]);
+  end_one(&h, &p);
+  if (!fair)
+  {
+    print_message("the machine is too busy\n");
+    skip();
+  }
+  assert_int_equal(info.counters.downs, peer_lives ? 0 : 1);
+}
+
+static void
+a_machine_that_stood_still_sees_no_failure(void **ctx UNUSED)
+{
+  time_stood_still(true);
+}
+
+static void
+a_peer_that_is_silent_after_a_standstill_is_noted_all_the_same(void **ctx UNUSED)
+{
+  time_stood_still(false);
+}
+
 static int
 draw_addresses(void **ctx UNUSED)
 {
@@ -961,6 +1021,8 @@ main(void)
     cmocka_unit_test(a_session_that_cannot_send_counts_it_and_goes_on),
     cmocka_unit_test(losing_the_path_is_noted_and_nothing_is_sent_any_more),
     cmocka_unit_test(a_stalled_engine_does_not_imagine_a_failure),
+    cmocka_unit_test(a_machine_that_stood_still_sees_no_failure),
+    cmocka_unit_test(a_peer_that_is_silent_after_a_standstill_is_noted_all_the_same),
   };
 
   return cmocka_run_group_tests(tests, draw_addresses, NULL);

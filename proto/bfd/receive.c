@@ -219,6 +219,16 @@ engine_drain(struct bfd_engine *e)
   }
 }
 
+void
+engine_drain_all(struct bfd_engine *e)
+{
+  struct listener *l;
+
+  LIST_WALK (l, &e->listeners, n)
+    l->ready = true;
+  engine_drain(e);
+}
+
 static bool
 carries(const struct listener *l, const struct engine_session *s)
 {

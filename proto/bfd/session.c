@@ -243,12 +243,31 @@ bfd_session_detection_time(const struct bfd_session *s)
   return s->watching ? bfd_detection_time(s->remote_mult, s->rx_used, s->remote_min_tx) : 0;
 }
 
+/* How long since the peer was heard we could not listen. */
+static btime
+deaf_time(const struct bfd_session *s)
+{
+  return MAX(s->deaf_to - MAX(s->deaf_from, s->last_rx), 0);
+}
+
 btime
 bfd_session_detect_deadline(const struct bfd_session *s)
 {
   btime time = bfd_session_detection_time(s);
 
-  return time ? s->last_rx + time : BT_NEVER;
+  return time ? s->last_rx + time + deaf_time(s) : BT_NEVER;
+}
+
+bool
+bfd_session_stalled(struct bfd_session *s, btime from, btime to)
+{
+  btime time = bfd_session_detection_time(s), gap = to - MAX(from, s->last_rx);
+
+  if (!time || deaf_time(s) || gap <= time / 2)
+    return false;
+  s->deaf_from = from;
+  s->deaf_to = to;
+  return true;
 }
 
 bool

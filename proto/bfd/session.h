@@ -43,11 +43,12 @@ struct bfd_session
   u32 tx_used, rx_used; /* as calculated with: differ during a Poll Sequence (6.8.3) */
   u32 remote_min_tx, remote_min_rx;
   struct bfd_params params;
-  btime since;      /* last change of state */
-  btime last_rx;    /* arrival of the last accepted packet */
-  btime first_poll; /* first packet of the Poll Sequence, 0 while there was none */
-  btime last_poll;  /* last one */
-  btime poll_trip;  /* how long the first answer took: no less than a round trip */
+  btime since;              /* last change of state */
+  btime last_rx;            /* arrival of the last accepted packet */
+  btime deaf_from, deaf_to; /* this time does not count against the peer, for we could not listen */
+  btime first_poll;         /* first packet of the Poll Sequence, 0 while there was none */
+  btime last_poll;          /* last one */
+  btime poll_trip;          /* how long the first answer took: no less than a round trip */
 };
 
 void bfd_session_init(struct bfd_session *s, const struct bfd_params *params, u32 local_disc, btime now);
@@ -82,6 +83,12 @@ uint bfd_session_event(struct bfd_session *s, enum bfd_event event, btime now);
 /* When the peer is declared silent; BT_NEVER while it is not watched. */
 btime bfd_session_detect_deadline(const struct bfd_session *s);
 btime bfd_session_detection_time(const struct bfd_session *s);
+
+/*
+ * We were not able to listen from @from to @to. If that is more than half of the detection time, none of it
+ * counts against the peer; once, until it is heard again. True if so.
+ */
+bool bfd_session_stalled(struct bfd_session *s, btime from, btime to);
 
 /* Between periodic packets, before jitter; 0 when none may be sent now (6.8.7). */
 btime bfd_session_tx_interval(const struct bfd_session *s);

@@ -225,6 +225,36 @@ a_peer_that_restarted_takes_the_session_down_and_up_again(void **ctx UNUSED)
   assert_int_equal(s.state, BFD_INIT);
 }
 
+/* We were deaf, which says nothing about the peer; but only once, or it could be dead for ever. */
+static void
+time_in_which_we_could_not_listen_does_not_count(void **ctx UNUSED)
+{
+  struct bfd_session s = up();
+  btime time = bfd_session_detection_time(&s), heard = s.last_rx, end = heard + 7 * time;
+
+  assert_false(bfd_session_stalled(&s, heard + 10, heard + 10 + time / 2)); /* it takes more than half */
+  assert_true(bfd_session_detect_deadline(&s) == heard + time);
+  assert_true(bfd_session_stalled(&s, heard + 10, end));
+  assert_true(bfd_session_detect_deadline(&s) == end + time - 10);
+  assert_false(bfd_session_stalled(&s, end + 1, end + time));
+  assert_true(bfd_session_detect_deadline(&s) == end + time - 10);
+  hear(&s, BFD_UP, 0, end - time); /* it waited in a queue: of the time since then none was ours */
+  assert_true(bfd_session_detect_deadline(&s) == end + time);
+  hear(&s, BFD_UP, 0, end + 5);
+  assert_true(bfd_session_detect_deadline(&s) == end + 5 + time);
+  assert_true(bfd_session_stalled(&s, end + 6, end + 6 + time));
+}
+
+static void
+a_session_that_watches_nobody_is_spared_nothing(void **ctx UNUSED)
+{
+  struct bfd_session s = session_in(BFD_DOWN, normal);
+
+  event(&s, DETECT_EXPIRED, START + 1); /* the peer is forgotten */
+  assert_false(bfd_session_stalled(&s, START, START + BT_S(100)));
+  assert_true(bfd_session_detect_deadline(&s) == BT_NEVER);
+}
+
 static void
 packets_read_out_of_order_never_move_the_deadline_back(void **ctx UNUSED)
 {
@@ -503,6 +533,8 @@ main(void)
     cmocka_unit_test(a_final_says_the_newest_and_does_not_poll),
     cmocka_unit_test(no_packet_carries_poll_and_final_or_demand_or_echo),
     cmocka_unit_test(a_peer_that_restarted_takes_the_session_down_and_up_again),
+    cmocka_unit_test(time_in_which_we_could_not_listen_does_not_count),
+    cmocka_unit_test(a_session_that_watches_nobody_is_spared_nothing),
     cmocka_unit_test(packets_read_out_of_order_never_move_the_deadline_back),
     cmocka_unit_test(admin_down_still_listens_but_is_not_moved),
     cmocka_unit_test(disabling_says_admin_down_at_once_and_slowly),
