@@ -91,8 +91,8 @@ struct channel
   struct work *work, *urgent_work;
   bool feeding, refeeding, pruning; /* a walk of the table is going on, from feed_pos */
   u32 feed_pos;
-  bool paused; /* the protocol takes no news now */
-  bool parting;
+  bool paused;  /* the protocol takes no news now */
+  bool parting; /* not of the configuration any more: freed once it is down */
 };
 
 /* Configuration. channel_config_get() opens the channel for @type, making it on first use. */

@@ -170,10 +170,13 @@ commit(struct config *cfg, bool undo, bool soft, u64 number, uint timeout)
 static void
 undo_timeout(struct timer *t UNUSED, void *data UNUSED)
 {
-  log_write(L_INFO, "The configuration was not confirmed in time");
   if (rc.next) /* it replaces the one on trial anyway, if it is not dropped */
+  {
     timer_set_in(rc.undo, UNDO_AGAIN);
-  else if (rc.previous)
+    return;
+  }
+  log_write(L_INFO, "The configuration was not confirmed in time");
+  if (rc.previous)
     commit(rc.previous, true, rc.soft, 0, 0);
 }
 

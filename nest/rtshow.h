@@ -36,7 +36,7 @@ struct rt_show
   bool every_table;
   uint table_count; /* asked for by name */
   struct rtable **tables;
-  pool *pool;
+  pool *pool; /* of the command */
 };
 
 /* For the grammar: an empty request in the pool of the command, a table of it, and its execution, which owns

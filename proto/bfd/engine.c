@@ -14,7 +14,7 @@
 #define EXIT_PACKETS 3
 #define CHECK_TICK 1024 /* us; a power of two, as the ticks of transmission are */
 #define VERDICT_DELAY BT_US(100)
-#define STALL_MIN BT_MS(2) /* what a tick may be late without a reason */
+#define STALL_MIN BT_MS(2) /* a tick later than that had a reason */
 #define FIRST_SPREAD 8     /* a new session sends first within this fraction of its interval */
 
 /* Tables */

@@ -2,8 +2,8 @@
  * sysdep/linux/routes_write.h: a thread that has the kernel carry out batches of route changes
  *
  * The kernel works on a batch before sendmsg() returns, and now and then it waits for its RCU readers
- * meanwhile; while it doubles or halves its table it keeps the processor to itself, for some 150 ms at a
- * million routes. So this is no work for a loop that has other things to do, and the thread is set apart
+ * meanwhile; while it doubles or halves its table it keeps the processor to itself, for up to half a second
+ * at a million routes. So this is no work for a loop that has other things to do, and the thread is set apart
  * (thread_set_apart()). A batch is a message: the main loop fills it, the thread notes in it what became of
  * each change and posts it back.
  */
@@ -51,8 +51,7 @@ struct route_writer;
 /*
  * Main loop only, which is @l. The thread reads and writes @fd, a socket for rtnetlink that does not block
  * and has nothing else in its queue, which this takes over. Batches come to @back, in order; all are
- * route_batch. NULL, and
- * @fd closed, when the system has no thread or descriptors left.
+ * route_batch. NULL, and @fd closed, when the system has no thread or descriptors left.
  *
  * rfree() waits until the kernel is done with the batch it is at; the others are freed, not carried out.
  * @back must live until then.
