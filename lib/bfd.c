@@ -29,6 +29,79 @@ bfd_diag_name(uint diag)
   return diag < ARRAY_SIZE(names) ? names[diag] : "Unknown";
 }
 
+uint
+bfd_auth_secret_max(enum bfd_auth_type type)
+{
+  static const u8 longest[BFD_AUTH__MAX] = { 0, 16, 16, 16, 20, 20 };
+
+  return longest[type];
+}
+
+const char *
+bfd_auth_name(enum bfd_auth_type type)
+{
+  static const char *const names[BFD_AUTH__MAX] = {
+    [BFD_AUTH_NONE] = "None",
+    [BFD_AUTH_SIMPLE] = "Simple",
+    [BFD_AUTH_KEYED_MD5] = "Keyed MD5",
+    [BFD_AUTH_METICULOUS_MD5] = "Meticulous keyed MD5",
+    [BFD_AUTH_KEYED_SHA1] = "Keyed SHA1",
+    [BFD_AUTH_METICULOUS_SHA1] = "Meticulous keyed SHA1",
+  };
+
+  return names[type];
+}
+
+size_t
+bfd_keys_size(uint count)
+{
+  return sizeof(struct bfd_keys) + count * sizeof(struct bfd_secret);
+}
+
+static bool
+secret_equal(const struct bfd_secret *a, const struct bfd_secret *b)
+{
+  return a->id == b->id && a->length == b->length && a->generate == b->generate && a->accept == b->accept &&
+         memcmp(a->data, b->data, sizeof(a->data)) == 0;
+}
+
+bool
+bfd_keys_equal(const struct bfd_keys *a, const struct bfd_keys *b)
+{
+  bool equal = a->type == b->type && a->count == b->count;
+
+  for (uint i = 0; equal && i < a->count; i++)
+    equal = secret_equal(&a->secret[i], &b->secret[i]);
+  return equal;
+}
+
+const char *
+bfd_rx_name(enum bfd_rx rx)
+{
+  static const char *const names[BFD_RX__MAX] = {
+    [BFD_RX_OK] = "accepted",
+    [BFD_RX_TTL] = "TTL too low",
+    [BFD_RX_TRUNCATED] = "truncated",
+    [BFD_RX_VERSION] = "unknown version",
+    [BFD_RX_LENGTH] = "bad length",
+    [BFD_RX_DETECT_MULT] = "zero detect mult",
+    [BFD_RX_MULTIPOINT] = "multipoint bit set",
+    [BFD_RX_MY_DISC] = "zero my discriminator",
+    [BFD_RX_YOUR_DISC] = "zero your discriminator",
+    [BFD_RX_NO_SESSION] = "no such session",
+    [BFD_RX_HOP] = "wrong port for this session",
+    [BFD_RX_INTERFACE] = "wrong interface for this session",
+    [BFD_RX_AUTH] = "authentication not agreed on",
+    [BFD_RX_AUTH_TYPE] = "other type of authentication",
+    [BFD_RX_AUTH_KEY] = "unknown authentication key",
+    [BFD_RX_AUTH_LENGTH] = "bad length of authentication",
+    [BFD_RX_AUTH_SEQUENCE] = "sequence number out of order",
+    [BFD_RX_AUTH_DIGEST] = "wrong password",
+  };
+
+  return names[rx];
+}
+
 bool
 bfd_key_equal(const struct bfd_key *a, const struct bfd_key *b)
 {

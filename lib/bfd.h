@@ -36,6 +36,43 @@ enum bfd_diag
   BFD_DIAG__MAX
 };
 
+/* Authentication, RFC 5880 section 4.1: the numbers of Auth Type. */
+enum bfd_auth_type
+{
+  BFD_AUTH_NONE,
+  BFD_AUTH_SIMPLE,
+  BFD_AUTH_KEYED_MD5,
+  BFD_AUTH_METICULOUS_MD5,
+  BFD_AUTH_KEYED_SHA1,
+  BFD_AUTH_METICULOUS_SHA1,
+  BFD_AUTH__MAX
+};
+
+#define BFD_SECRET_MAX 20
+
+/* The longest secret of a type, sections 4.2 to 4.4; 0 without authentication. */
+uint bfd_auth_secret_max(enum bfd_auth_type type);
+const char *bfd_auth_name(enum bfd_auth_type type);
+
+/* A key that is valid now, for one of the two or for both. */
+struct bfd_secret
+{
+  u8 id, length;
+  bool generate, accept;
+  byte data[BFD_SECRET_MAX]; /* zeros behind the end */
+};
+
+/* What a session signs with and accepts. At most one of the secrets generates. */
+struct bfd_keys
+{
+  enum bfd_auth_type type; /* NONE: no secrets follow */
+  uint count;
+  struct bfd_secret secret[];
+};
+
+size_t bfd_keys_size(uint count);
+bool bfd_keys_equal(const struct bfd_keys *a, const struct bfd_keys *b);
+
 enum bfd_hop
 {
   BFD_DIRECT,
@@ -83,11 +120,42 @@ struct bfd_status
   bool failed; /* RFC 5882 4.2: act on it. Sticky until delivered, so that a short failure is not lost */
 };
 
-/* Counters of one session; never reset by the protocol. */
+/*
+ * What became of a received packet: accepted, or the reason why not, in the order of RFC 5880 6.8.6.
+ */
+enum bfd_rx
+{
+  BFD_RX_OK,
+  BFD_RX_TTL,       /* RFC 5881 section 5, or below the configured minimum */
+  BFD_RX_TRUNCATED, /* shorter than the mandatory section */
+  BFD_RX_VERSION,
+  BFD_RX_LENGTH,
+  BFD_RX_DETECT_MULT,
+  BFD_RX_MULTIPOINT,
+  BFD_RX_MY_DISC,
+  BFD_RX_YOUR_DISC,  /* zero in a state that must know it */
+  BFD_RX_NO_SESSION, /* nobody here is meant */
+  BFD_RX_HOP,        /* a direct session's discriminator on the multihop port, or the reverse */
+  BFD_RX_INTERFACE,  /* a direct session's discriminator on another interface */
+  BFD_RX_AUTH,       /* authenticated, and the session is not, or the reverse */
+  /* The rules of section 6.7 */
+  BFD_RX_AUTH_TYPE,
+  BFD_RX_AUTH_KEY, /* no key of that number is accepted now */
+  BFD_RX_AUTH_LENGTH,
+  BFD_RX_AUTH_SEQUENCE, /* heard before, or too far ahead */
+  BFD_RX_AUTH_DIGEST,   /* another secret, or a forgery */
+  BFD_RX__MAX
+};
+
+const char *bfd_rx_name(enum bfd_rx rx);
+
+/* Counters of one session, since it came or since an operator reset them. */
 struct bfd_counters
 {
-  u64 rx, tx, rx_refused, tx_errors;
-  u32 ups, downs;
+  u64 rx, tx, tx_errors;
+  u32 refused[BFD_RX__MAX];
+  u32 ups, downs[BFD_DIAG__MAX]; /* by the diagnostic it went down with */
+  u32 stalls;                    /* times in which we could not listen, that were not held against the peer */
 };
 
 /* One consistent picture of a session, as `show` prints it. Times are monotonic; 0 means "never". */
@@ -106,6 +174,10 @@ struct bfd_info
   u8 local_mult, remote_mult;
   bool remote_demand, poll;
   btime last_rx; /* arrival of the last accepted packet */
+  /* in use, and wanted as soon as the peer agrees; the sequence numbers of 6.8.1 */
+  enum bfd_auth_type auth, auth_wanted;
+  bool auth_changing, auth_rx_known;
+  u32 auth_rx_seq, auth_tx_seq;
   struct bfd_counters counters;
 };
 

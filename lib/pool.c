@@ -136,6 +136,7 @@ linpool_free(struct resource *r)
     struct lp_chunk *c = SKIP_BACK(struct lp_chunk, n, list_first(&lp->chunks));
 
     list_remove(&c->n);
+    explicit_bzero(c, malloc_usable_size(c)); /* a configuration holds passwords */
     free(c);
   }
 }

@@ -4,28 +4,6 @@
 
 #define BFD_AUTH_MIN 2 /* Auth Type and Auth Len, RFC 5880 4.1 */
 
-const char *
-bfd_rx_name(enum bfd_rx rx)
-{
-  static const char *const names[BFD_RX__MAX] = {
-    [BFD_RX_OK] = "accepted",
-    [BFD_RX_TTL] = "TTL too low",
-    [BFD_RX_TRUNCATED] = "truncated",
-    [BFD_RX_VERSION] = "unknown version",
-    [BFD_RX_LENGTH] = "bad length",
-    [BFD_RX_DETECT_MULT] = "zero detect mult",
-    [BFD_RX_MULTIPOINT] = "multipoint bit set",
-    [BFD_RX_MY_DISC] = "zero my discriminator",
-    [BFD_RX_YOUR_DISC] = "zero your discriminator",
-    [BFD_RX_NO_SESSION] = "no such session",
-    [BFD_RX_HOP] = "wrong port for this session",
-    [BFD_RX_INTERFACE] = "wrong interface for this session",
-    [BFD_RX_AUTH] = "authentication not agreed on",
-  };
-
-  return names[rx];
-}
-
 static u8
 bfd_min_length(u8 flags)
 {
@@ -66,6 +44,13 @@ bfd_packet_decode(struct bfd_packet *pkt, const byte *data, size_t size)
 
   *pkt = p;
   return BFD_RX_OK;
+}
+
+void
+bfd_packet_add_auth(byte data[BFD_PACKET_SIZE], uint len)
+{
+  data[1] |= BFD_FLAG_AUTH;
+  data[3] = BFD_PACKET_SIZE + len;
 }
 
 void
