@@ -87,10 +87,11 @@ struct cf_ctx
   bool failed;
   struct cf_loc where;
   char error[512], hint[256];
-  struct cli *cli; /* command line only */
-  void *proto;     /* the protocol being configured */
-  void *item;      /* and the block inside it */
-  void *channel;   /* and the channel */
+  struct cli *cli;                 /* command line only */
+  void *proto;                     /* the protocol being configured */
+  void *item;                      /* and the block inside it */
+  void *channel;                   /* and the channel */
+  struct password_list *passwords; /* nest/password.h: those of the block so far; NULL: none */
 };
 
 /*

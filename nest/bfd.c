@@ -10,6 +10,7 @@
 #include "sysdep/log.h"
 
 static const struct bfd_status unserved = { .state = BFD_ADMIN_DOWN };
+static const struct bfd_options defaults;
 
 static struct
 {
@@ -54,15 +55,35 @@ bfd_options_apply(struct bfd_params *params, const struct bfd_options *o)
     params->passive = o->passive;
 }
 
+void
+bfd_options_guard(struct bfd_guard *guard, const struct bfd_options *o)
+{
+  if (o->set & BFD_OPT_MIN_TTL)
+    guard->min_ttl = o->guard.min_ttl;
+  if (o->set & BFD_OPT_AUTH)
+    guard->auth = o->guard.auth;
+  if (o->set & BFD_OPT_PASSWORDS)
+    guard->passwords = o->guard.passwords;
+}
+
+bool
+bfd_guard_equal(const struct bfd_guard *a, const struct bfd_guard *b)
+{
+  return a->min_ttl == b->min_ttl && a->auth == b->auth && password_list_equal(a->passwords, b->passwords);
+}
+
 bool
 bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b)
 {
   struct bfd_params pa = { 0 }, pb = { 0 };
+  struct bfd_guard ga = { 0 }, gb = { 0 };
 
   bfd_options_apply(&pa, a);
   bfd_options_apply(&pb, b);
+  bfd_options_guard(&ga, a);
+  bfd_options_guard(&gb, b);
   return a->set == b->set && pa.min_rx == pb.min_rx && pa.min_tx == pb.min_tx && pa.idle_tx == pb.idle_tx &&
-         pa.detect_mult == pb.detect_mult && pa.passive == pb.passive;
+         pa.detect_mult == pb.detect_mult && pa.passive == pb.passive && bfd_guard_equal(&ga, &gb);
 }
 
 /* Telling clients */
@@ -167,6 +188,16 @@ neighbor_hook(struct neighbor *nb UNUSED, void *data)
     r->provider->ops->change(r->provider, r);
 }
 
+/* Configurations come and go; a request keeps its passwords. */
+static void
+set_options(struct bfd_request *r, const struct bfd_options *options)
+{
+  rfree(r->passwords);
+  r->options = *options;
+  r->passwords = options->guard.passwords ? password_list_copy(NULL, options->guard.passwords) : NULL;
+  r->options.guard.passwords = r->passwords;
+}
+
 static void
 request_free(struct resource *res)
 {
@@ -176,6 +207,7 @@ request_free(struct resource *res)
   list_remove(&r->n);
   list_remove(&r->dn);
   rfree(r->nb);
+  rfree(r->passwords);
 }
 
 static const struct resource_class request_class = { .name = "BFD request",
@@ -203,7 +235,7 @@ bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *
   r->local = peer->local;
   r->own_liveness = peer->own_liveness;
   r->client = peer->client;
-  r->options = options ? *options : (struct bfd_options){ 0 };
+  set_options(r, options ? options : &defaults);
   r->age = bfd.next_age++;
   r->hook = hook;
   r->data = data;
@@ -218,13 +250,11 @@ bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *
 void
 bfd_request_change(struct bfd_request *r, const struct bfd_options *options)
 {
-  static const struct bfd_options defaults;
-
   if (!options)
     options = &defaults;
   if (bfd_options_equal(&r->options, options))
     return;
-  r->options = *options;
+  set_options(r, options);
   if (r->provider)
     r->provider->ops->change(r->provider, r);
 }

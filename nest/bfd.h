@@ -10,6 +10,7 @@
 
 #include "lib/bfd.h"
 #include "nest/neighbor.h"
+#include "nest/password.h"
 
 /* Clients */
 
@@ -23,6 +24,15 @@ struct bfd_peer
   const char *client;    /* who asks, for people to read. Borrowed for the life of the request */
 };
 
+/* Whom a session believes. Unlike intervals this is never a compromise between requests. */
+struct bfd_guard
+{
+  u8 min_ttl; /* multihop: lowest TTL or hop limit accepted */
+  enum bfd_auth_type auth;
+  const struct password_list *passwords; /* NULL: none. Borrowed */
+};
+bool bfd_guard_equal(const struct bfd_guard *a, const struct bfd_guard *b);
+
 /* What a client, an interface block or a neighbour line sets; the rest is left to others. */
 enum bfd_option
 {
@@ -31,6 +41,9 @@ enum bfd_option
   BFD_OPT_IDLE_TX = 4,
   BFD_OPT_MULTIPLIER = 8,
   BFD_OPT_PASSIVE = 16,
+  BFD_OPT_AUTH = 32,
+  BFD_OPT_PASSWORDS = 64,
+  BFD_OPT_MIN_TTL = 128,
 };
 struct bfd_options
 {
@@ -38,10 +51,12 @@ struct bfd_options
   u32 min_rx, min_tx, idle_tx;
   u8 multiplier;
   bool passive;
+  struct bfd_guard guard;
 };
 
 /* @params with what @options sets put in. */
 void bfd_options_apply(struct bfd_params *params, const struct bfd_options *options);
+void bfd_options_guard(struct bfd_guard *guard, const struct bfd_options *options); /* likewise */
 bool bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b);
 
 struct bfd_request;
@@ -50,7 +65,7 @@ typedef void bfd_hook(struct bfd_request *r, const struct bfd_status *st, void *
 /**
  * bfd_request_new - ask for a BFD session to @peer
  * @p: the client's pool; freeing it, or rfree() of the request, withdraws the wish
- * @options: NULL for the defaults of the interface
+ * @options: NULL for the defaults of the interface; passwords are copied
  * @hook: called after each change, never from inside this call; it may free the request
  *
  * Equal peers share one session, ordered as doc/bfd.md says. NULL, with a log line, only for a link-local
@@ -95,12 +110,13 @@ struct bfd_request
   bool own_liveness;
   const char *client;
   struct bfd_options options;
-  u64 age;                       /* smaller is older */
-  struct neighbor *nb;           /* direct: where the peer is */
-  ip_addr local;                 /* multihop */
-  struct bfd_provider *provider; /* NULL: it waits */
-  void *session;                 /* the provider's */
-  struct node sn;                /* among the requests of that session */
+  struct password_list *passwords; /* those of the options, our copy */
+  u64 age;                         /* smaller is older */
+  struct neighbor *nb;             /* direct: where the peer is */
+  ip_addr local;                   /* multihop */
+  struct bfd_provider *provider;   /* NULL: it waits */
+  void *session;                   /* the provider's */
+  struct node sn;                  /* among the requests of that session */
   struct bfd_status status;
   bool was_up;    /* as the client knows it: what was never Up cannot fail */
   bool left_up;   /* since the client was last told */

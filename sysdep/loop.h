@@ -73,6 +73,9 @@ struct fd_watch *fd_watch_new(pool *p, struct loop *l, int fd, uint events, enum
                               void (*hook)(struct fd_watch *w, uint ready, void *data), void *data);
 void fd_watch_events(struct fd_watch *w, uint events);
 
+/* @hook is called when the wall clock was set. NULL: there is no descriptor left to notice it with. */
+struct clock_watch *clock_watch_new(pool *p, struct loop *l, void (*hook)(void *data), void *data);
+
 /*
  * Work in slices: run once for each scheduling, between other things; returning true asks for another slice.
  * Scheduling what is scheduled does nothing. Freeing it cancels.

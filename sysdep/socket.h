@@ -31,6 +31,9 @@ void udp_port_owner(bool v6, u16 port, char *buf);
 /* Bytes of receive buffer that are in force on @fd, as the kernel counts them. */
 uint udp_receive_buffer(int fd);
 
+/* Packets for @fd that the kernel has dropped so far, most of them because its queue was full. */
+u32 udp_receive_drops(int fd);
+
 /* UDP, sending: a connected socket of its own for one peer, which receives nothing. */
 struct udp_sender
 {

@@ -44,6 +44,7 @@ struct bfd_config
   struct htable by_remote; /* the same, by their address; from the end of the block on */
   uint accept;             /* bits 1 << BFD_KIND; 0: not given, so all */
   bool strict_bind;
+  btime exit_linger;
   bool zero_checksum; /* zero udp6 checksum rx */
 };
 
@@ -100,6 +101,10 @@ struct bfd_proto
   struct thread *thread;
   struct list queries; /* `show` commands that wait for snapshots */
   u64 next_query;
+  /* keys come and go with the time of day */
+  struct timer *key_timer;
+  struct log_limit differ_limit;
+  struct list holds; /* struct bfd_hold: what operators keep down */
 };
 
 static inline const struct bfd_config *
@@ -115,10 +120,14 @@ struct bfd_shared
   struct hnode by_key, by_id;
   u64 id; /* 0: the engine does not know it, because it has never had a path */
   struct bfd_key key;
-  struct list requests; /* struct bfd_request.sn */
+  struct list requests;  /* struct bfd_request.sn; those that agree on the guard, */
+  struct list differing; /* and those that wait because theirs is not that of the oldest */
   struct bfd_path path;
-  struct bfd_params params;      /* both as last told to the engine */
-  struct bfd_listener *listener; /* strict bind */
+  struct bfd_params params;        /* both as last told to the engine */
+  struct bfd_guard guard;          /* as last wanted */
+  struct password_list *passwords; /* its passwords, our copy */
+  struct bfd_keys *keys;           /* those valid when the engine was last told */
+  struct bfd_listener *listener;   /* strict bind */
   struct bfd_status status;
   const char *waits_for; /* NULL: nothing */
 };
@@ -131,23 +140,46 @@ void bfd_post(struct bfd_proto *p, struct bfd_msg *m); /* to the engine */
 /* provider.c */
 void bfd_provide_start(struct bfd_proto *p);
 void bfd_provide_stop(struct bfd_proto *p);
-void bfd_provide_again(struct bfd_proto *p); /* what is wanted may have changed everywhere */
+void bfd_sync_all(struct bfd_proto *p);      /* what is wanted of the sessions may have changed */
+void bfd_provide_again(struct bfd_proto *p); /* and what is wanted may have changed everywhere */
 void bfd_note_received(struct bfd_proto *p, const struct bfd_note *note);
 struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
 
+/* share.c */
+
+/*
+ * What the requests of @s add up to. Sorts out those that differ in their guard, remembers the guard of the
+ * others and makes the keys of the moment. @rekeyed: they are others than the engine was told of last;
+ * @gently: because of the configuration, not of the time of day.
+ */
+struct bfd_params bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, bool *gently, bool *rekeyed);
+void bfd_share_forget(struct bfd_shared *s); /* wipe its secrets */
+
 /*
  * What the requests of @s make of it under @cf, where @options says what each of them asks for (NULL:
- * nothing). False: nobody asks.
+ * nothing). False: nobody asks. @guard borrows its passwords.
  */
 bool bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s,
                       const struct bfd_options *(*options)(const struct bfd_request *r, void *data),
-                      void *data, struct bfd_params *params);
+                      void *data, struct bfd_params *params, struct bfd_guard *guard);
 
 bool bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b);
 
 /* forecast.c */
 void bfd_forecast(const struct proto *proto, const struct config *cfg, struct cli *c);
 const struct bfd_options *bfd_line_wants(const struct proto_config *cf, const struct bfd_request *r);
+
+/* hold.c */
+struct bfd_which
+{
+  bool all; /* else */
+  ip_addr remote;
+  const char *ifname; /* NULL: on any, and multihop */
+};
+void bfd_cmd_disable(struct cli *c, const struct bfd_which *which);
+void bfd_cmd_enable(struct cli *c, const struct bfd_which *which);
+void bfd_cmd_reset_counters(struct cli *c, const struct bfd_which *which);
+bool bfd_is_held(const struct bfd_proto *p, const struct bfd_key *key);
 
 /* wish.c */
 void bfd_wishes_start(struct bfd_proto *p);

@@ -5,12 +5,13 @@
  * the sockets, then handle what is due, then set the timer. So silence is judged only after everything that
  * arrived in time has been read.
  */
+#include <string.h>
+
 #include "lib/text.h"
 #include "proto/bfd/engine_impl.h"
 #include "proto/bfd/timing.h"
 #include "sysdep/clock.h"
 
-#define EXIT_LINGER BT_S(2)
 #define EXIT_PACKETS 3
 #define CHECK_TICK 1024 /* us; a power of two, as the ticks of transmission are */
 #define VERDICT_DELAY BT_US(100)
@@ -169,7 +170,7 @@ account_state(struct engine_session *s, u8 before)
     s->counters.ups++;
   if (before != BFD_UP)
     return;
-  s->counters.downs++;
+  s->counters.downs[s->v.diag]++;
   s->left_up = true;
   s->failed |= state == BFD_DOWN && s->v.remote_state != BFD_ADMIN_DOWN;
 }
@@ -227,9 +228,58 @@ set_detect_timer(struct bfd_engine *e, struct engine_session *s)
 
 static void session_free(struct bfd_engine *e, struct engine_session *s);
 
+/* Keys */
+
+static void
+keys_free(struct bfd_keys *keys)
+{
+  if (!keys)
+    return;
+  explicit_bzero(keys, bfd_keys_size(keys->count));
+  mb_free(keys);
+}
+
+static struct bfd_keys *
+keys_copy(struct bfd_engine *e, const struct bfd_keys *from)
+{
+  size_t size = bfd_keys_size(from->count);
+
+  return from->type == BFD_AUTH_NONE ? NULL : memcpy(mb_alloc(e->pool, size), from, size);
+}
+
+static void
+drop_old_keys(struct engine_session *s)
+{
+  if (!s->old_keys || s->v.auth.changing)
+    return;
+  keys_free(s->old_keys);
+  s->old_keys = NULL;
+}
+
+static void
+session_set_keys(struct bfd_engine *e, struct engine_session *s, const struct bfd_cmd *cmd)
+{
+  static const struct bfd_keys none = { .type = BFD_AUTH_NONE };
+  struct bfd_keys *last = s->keys;
+
+  if (bfd_keys_equal(last ? last : &none, &cmd->keys))
+    return;
+
+  bool changing = s->v.auth.changing; /* then the keys that are replaced were never in use */
+
+  s->keys = keys_copy(e, &cmd->keys);
+  bfd_session_set_keys(&s->v, s->keys, cmd->keys_gently, loop_now(e->loop));
+  drop_old_keys(s);
+  if (!changing && s->v.auth.changing)
+    s->old_keys = last;
+  else
+    keys_free(last);
+}
+
 void
 engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 before)
 {
+  drop_old_keys(s);
   if (!todo)
     return;
   account_state(s, before);
@@ -328,7 +378,11 @@ stall_over(struct bfd_engine *e, btime from, btime to)
   uint spared = 0;
 
   for (uint i = 0; i < e->slots_end; i++)
-    spared += e->slots[i] && bfd_session_stalled(&e->slots[i]->v, from, to);
+    if (e->slots[i] && bfd_session_stalled(&e->slots[i]->v, from, to))
+    {
+      e->slots[i]->counters.stalls++;
+      spared++;
+    }
   if (spared)
     log_rl(&e->stall_limit, L_WARN, "%s: Stalled for %s s, which does not count for %u sessions", e->name,
            TIME_STR(to - from), spared);
@@ -341,6 +395,8 @@ engine_tick(struct bfd_engine *e)
 
   if (now - e->wake > STALL_MIN)
   {
+    e->stats.late_ticks++;
+    e->stats.latest = MAX(e->stats.latest, now - e->wake);
     engine_drain_all(e);
     stall_over(e, e->ticked, now);
   }
@@ -366,6 +422,8 @@ session_resource_free(struct resource *r)
 
   wheel_unset(&s->tx.e);
   wheel_unset(&s->detect.e);
+  keys_free(s->keys);
+  keys_free(s->old_keys);
   msg_free(s->note);
 }
 
@@ -424,6 +482,7 @@ static void
 session_configure(struct bfd_engine *e, struct engine_session *s, const struct bfd_cmd *cmd)
 {
   session_set_path(e, s, &cmd->path);
+  session_set_keys(e, s, cmd);
 
   u8 before = s->v.state;
 
@@ -485,6 +544,7 @@ session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
   s->tx = (struct session_timer){ .kind = TIMER_TX, .session = s };
   s->detect = (struct session_timer){ .kind = TIMER_DETECT, .session = s };
   bfd_session_init(&s->v, &cmd->params, new_discriminator(e), loop_now(e->loop));
+  bfd_auth_init(&s->v.auth, random_seed());
   s->v.suspended = true; /* until the path says otherwise */
   hash_add(&e->by_disc, &s->by_disc, hash_u64(s->v.local_disc));
   session_set_id(e, s, cmd->id);
@@ -533,7 +593,7 @@ session_leave(struct bfd_engine *e, struct engine_session *s)
   s->tx_base = loop_now(e->loop);
   wheel_unset(&s->tx.e);
   engine_apply(e, s, todo | BFD_DO_TX_TIMER, before);
-  wheel_set(&e->wheel, &s->detect.e, loop_now(e->loop) + EXIT_LINGER);
+  wheel_set(&e->wheel, &s->detect.e, loop_now(e->loop) + e->exit_linger);
 }
 
 static void
@@ -559,7 +619,27 @@ engine_quit(struct bfd_engine *e)
       session_leave(e, e->slots[i]);
 }
 
+/* Counters */
+
+static void
+engine_reset(struct bfd_engine *e, u64 id)
+{
+  for (uint i = 0; i < e->slots_end; i++)
+    if (e->slots[i] && (!id || e->slots[i]->id == id))
+      e->slots[i]->counters = (struct bfd_counters){ 0 };
+  if (id)
+    return;
+  e->stats = (struct bfd_engine_stats){ 0 };
+  e->drops_before = engine_drops(e);
+}
+
 /* Snapshots */
+
+static enum bfd_auth_type
+keys_type(const struct bfd_keys *keys)
+{
+  return keys ? keys->type : BFD_AUTH_NONE;
+}
 
 static void
 session_info(const struct bfd_engine *e, const struct engine_session *s, struct bfd_info *i)
@@ -588,6 +668,12 @@ session_info(const struct bfd_engine *e, const struct engine_session *s, struct 
     .remote_demand = v->remote_demand,
     .poll = v->poll == BFD_POLL_ACTIVE,
     .last_rx = v->last_rx,
+    .auth = keys_type(v->auth.changing ? v->auth.before : v->auth.keys),
+    .auth_wanted = keys_type(v->auth.keys),
+    .auth_changing = v->auth.changing,
+    .auth_rx_known = v->auth.rx_known && now < v->auth.rx_forget,
+    .auth_rx_seq = v->auth.rx_seq,
+    .auth_tx_seq = v->auth.tx_seq,
     .counters = s->counters,
   };
 }
@@ -602,6 +688,7 @@ engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
   snap->msg.kind = BFD_SNAPSHOT_REPLY;
   snap->query = cmd->query;
   snap->stats = e->stats;
+  snap->stats.dropped = engine_drops(e) - e->drops_before;
   for (; i < e->slots_end && snap->count < max; i++)
     if (e->slots[i] && !e->slots[i]->leaving)
       session_info(e, e->slots[i], &snap->info[snap->count++]);
@@ -610,6 +697,12 @@ engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
 }
 
 /* Messages */
+
+static void
+cmd_wipe(struct bfd_cmd *cmd)
+{
+  explicit_bzero(&cmd->keys, bfd_keys_size(cmd->keys.count));
+}
 
 void
 engine_trace(const struct bfd_engine *e, const char *what, ip_addr peer, const struct bfd_packet *pkt)
@@ -633,9 +726,11 @@ bfd_engine_message(struct msg *m, void *engine)
   {
   case BFD_ADD:
     engine_add(e, (struct bfd_cmd *) msg);
+    cmd_wipe((struct bfd_cmd *) msg);
     break;
   case BFD_CHANGE:
     engine_change(e, (struct bfd_cmd *) msg);
+    cmd_wipe((struct bfd_cmd *) msg);
     break;
   case BFD_REMOVE:
     engine_remove(e, ((struct bfd_cmd *) msg)->id);
@@ -649,8 +744,12 @@ bfd_engine_message(struct msg *m, void *engine)
   case BFD_UNLISTEN:
     engine_unlisten(e, ((struct bfd_listen_cmd *) msg)->id);
     break;
-  case BFD_TRACE:
-    e->trace_packets = ((struct bfd_trace_cmd *) msg)->packets;
+  case BFD_SET:
+    e->trace_packets = ((struct bfd_set_cmd *) msg)->trace_packets;
+    e->exit_linger = ((struct bfd_set_cmd *) msg)->exit_linger;
+    break;
+  case BFD_RESET:
+    engine_reset(e, ((struct bfd_reset_cmd *) msg)->id);
     break;
   case BFD_QUIT:
     engine_quit(e);
@@ -680,6 +779,7 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   e->rng.state = random_seed();
   e->batch = udp_batch_new(p);
   e->timer = timer_new(p, loop, timer_fired, e);
+  e->exit_linger = BFD_EXIT_LINGER;
   e->wake = BT_NEVER;
   e->ticked = loop_now(loop);
   list_init(&e->listeners);

@@ -35,7 +35,8 @@ struct session_timer
 struct engine_session
 {
   struct resource r;
-  struct bfd_session v; /* the variables of RFC 5880 */
+  struct bfd_session v;             /* the variables of RFC 5880 */
+  struct bfd_keys *keys, *old_keys; /* what its authentication points to; NULL: none */
   u64 id;
   struct bfd_key key;
   struct bfd_path path;
@@ -90,6 +91,7 @@ struct bfd_engine
   struct rng rng;
   bool quitting;
   bool trace_packets;
+  btime exit_linger;
 
   /* receive.c */
   struct list listeners;
@@ -98,6 +100,8 @@ struct bfd_engine
   btime poll_tick; /* and this is the tick */
   bool more;       /* the work cap struck: a socket still holds packets */
   struct bfd_engine_stats stats;
+  u64 drops_closed; /* of listeners that have gone */
+  u64 drops_before; /* those at the last reset */
   struct log_limit refused_limit;
 
   /* transmit.c */
@@ -123,6 +127,8 @@ void engine_drain_all(struct bfd_engine *e);
 bool engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime deadline);
 void engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd);
 void engine_unlisten(struct bfd_engine *e, u64 id);
+/* What the kernel has dropped since the engine came. */
+u64 engine_drops(const struct bfd_engine *e);
 
 /* transmit.c */
 void engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind);

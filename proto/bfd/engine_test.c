@@ -428,6 +428,16 @@ end_one(struct host *h, struct peer *p)
 
 /* Tests */
 
+static uint
+downs(const struct bfd_info *info)
+{
+  uint sum = 0;
+
+  for (uint i = 0; i < BFD_DIAG__MAX; i++)
+    sum += info->counters.downs[i];
+  return sum;
+}
+
 static void
 two_engines_bring_sessions_up_both_direct_and_multihop(void **ctx UNUSED)
 {
@@ -447,7 +457,7 @@ two_engines_bring_sessions_up_both_direct_and_multihop(void **ctx UNUSED)
     assert_true(host_info(&a, &info, NULL));
     assert_int_equal(info.status.state, BFD_UP);
     assert_int_equal(info.counters.ups, 1);
-    assert_int_equal(info.counters.downs, 0);
+    assert_int_equal(downs(&info), 0);
     assert_int_equal(info.counters.tx_errors, 0);
     assert_true(info.id == 1 && info.last_rx);
     host_quit(&b);
@@ -928,7 +938,7 @@ a_stalled_engine_does_not_imagine_a_failure(void **ctx UNUSED)
     print_message("the machine is too busy, or the receive buffer too small\n");
     skip();
   }
-  assert_int_equal(info.counters.downs, 0);
+  assert_int_equal(downs(&info), 0);
   assert_int_equal(info.status.state, BFD_UP);
 }
 
@@ -977,7 +987,7 @@ time_stood_still(bool peer_lives)
     print_message("the machine is too busy\n");
     skip();
   }
-  assert_int_equal(info.counters.downs, peer_lives ? 0 : 1);
+  assert_int_equal(downs(&info), peer_lives ? 0 : 1);
 }
 
 static void

@@ -13,6 +13,7 @@ enum fate
 {
   KEPT,
   RETIMED,
+  REGUARDED,
   REKEYED,
   DROPPED,
   FATE__MAX
@@ -75,17 +76,23 @@ is_rekeyed(const struct bfd_config *cf, const struct bfd_shared *s)
 static enum fate
 fate_of(const struct bfd_config *cf, const struct bfd_shared *s, struct bfd_params *params)
 {
+  struct bfd_guard guard;
   bool served = !cf->p.disabled && bfd_accepts_kind(cf, s->key.hop, !ip_is_v4(s->key.remote));
 
-  if (!served || !bfd_params_under(cf, s, still_wanted, cf->p.config, params))
+  if (!served || !bfd_params_under(cf, s, still_wanted, cf->p.config, params, &guard))
     return is_rekeyed(cf, s) && served ? REKEYED : DROPPED;
+  if (!bfd_guard_equal(&guard, &s->guard))
+    return REGUARDED;
   return bfd_params_equal(params, &s->params) ? KEPT : RETIMED;
 }
 
 static void
 print_fate(struct cli *c, const struct bfd_shared *s, enum fate fate, const struct bfd_params *new)
 {
-  static const char *const texts[] = { [KEPT] = "kept", [REKEYED] = "rekeyed", [DROPPED] = "would drop" };
+  static const char *const texts[] = { [KEPT] = "kept",
+                                       [REGUARDED] = "other authentication or minimum TTL",
+                                       [REKEYED] = "rekeyed",
+                                       [DROPPED] = "would drop" };
   const struct bfd_params *old = &s->params;
   const char *where = s->key.hop == BFD_MULTIHOP ? "multihop" : s->key.ifname;
 
@@ -127,6 +134,6 @@ bfd_forecast(const struct proto *proto, const struct config *cfg, struct cli *c)
   forecast_list(&p->direct, cf, c, counts);
   forecast_list(&p->multihop, cf, c, counts);
   forecast_list(&p->due, cf, c, counts);
-  cli_line(c, 1020, "  Sessions: %u kept, %u retimed, %u rekeyed, %u would drop", counts[KEPT],
-           counts[RETIMED], counts[REKEYED], counts[DROPPED]);
+  cli_line(c, 1020, "  Sessions: %u kept, %u retimed, %u rekeyed, %u would drop",
+           counts[KEPT] + counts[REGUARDED], counts[RETIMED], counts[REKEYED], counts[DROPPED]);
 }

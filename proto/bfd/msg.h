@@ -21,7 +21,8 @@ enum bfd_msg_kind
   BFD_SNAPSHOT, /* answered by struct bfd_snapshot */
   BFD_LISTEN,   /* receive on this socket from now on */
   BFD_UNLISTEN,
-  BFD_TRACE, /* log each packet, or not */
+  BFD_SET,   /* what holds for all sessions */
+  BFD_RESET, /* counters */
   BFD_QUIT,  /* remove everything; answered by BFD_STOPPED when the last session has gone */
   /* both ways */
   BFD_NOTE,
@@ -52,7 +53,7 @@ bfd_path_equal(const struct bfd_path *a, const struct bfd_path *b)
          ip_equal(a->local, b->local);
 }
 
-/* ADD, CHANGE, REMOVE */
+/* ADD, CHANGE, REMOVE. The receiver wipes the keys. */
 struct bfd_cmd
 {
   struct bfd_msg msg;
@@ -60,6 +61,8 @@ struct bfd_cmd
   struct bfd_key key; /* ADD only */
   struct bfd_path path;
   struct bfd_params params;
+  bool keys_gently; /* the configuration changed; else a time of validity began or ended */
+  struct bfd_keys keys;
 };
 
 /* LISTEN, UNLISTEN. The descriptor belongs to the engine once posted. */
@@ -72,10 +75,18 @@ struct bfd_listen_cmd
   int fd;
 };
 
-struct bfd_trace_cmd
+#define BFD_EXIT_LINGER BT_S(2) /* unless told otherwise */
+struct bfd_set_cmd
 {
   struct bfd_msg msg;
-  bool packets;
+  bool trace_packets; /* log each packet */
+  btime exit_linger;  /* how long a session that was removed may go on saying AdminDown */
+};
+
+struct bfd_reset_cmd
+{
+  struct bfd_msg msg;
+  u64 id; /* 0: of all sessions, and those of the engine */
 };
 
 struct bfd_snapshot_cmd
@@ -100,8 +111,11 @@ struct bfd_note
 
 struct bfd_engine_stats
 {
-  u64 rx, tx;
+  u64 rx, tx, tx_errors;
   u64 refused[BFD_RX__MAX];
+  u64 dropped;    /* by the kernel, because a receive queue was full */
+  u64 late_ticks; /* ticks that came so late that we may have been unable to listen */
+  btime latest;   /* by how much, at worst */
 };
 
 struct bfd_snapshot

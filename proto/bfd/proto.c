@@ -55,18 +55,20 @@ reply_received(struct msg *m, void *data)
     engine_stopped(p);
 }
 
+/* Tell the engine what holds for all sessions. */
 static void
-bfd_debug_changed(struct proto *proto)
+bfd_set_engine(struct proto *proto)
 {
   struct bfd_proto *p = (struct bfd_proto *) proto;
 
   if (!p->engine_loop)
     return;
 
-  struct bfd_trace_cmd *cmd = msg_alloc(sizeof(*cmd));
+  struct bfd_set_cmd *cmd = msg_alloc(sizeof(*cmd));
 
-  cmd->msg.kind = BFD_TRACE;
-  cmd->packets = proto->debug & D_PACKETS;
+  cmd->msg.kind = BFD_SET;
+  cmd->trace_packets = proto->debug & D_PACKETS;
+  cmd->exit_linger = bfd_config_of(p)->exit_linger;
   bfd_post(p, &cmd->msg);
 }
 
@@ -120,7 +122,7 @@ bfd_start(struct proto *proto)
     return;
   }
   be_punctual(p);
-  bfd_debug_changed(proto);
+  bfd_set_engine(proto);
   bfd_listen_start(p);
   bfd_provide_start(p);
   bfd_wishes_start(p);
@@ -160,6 +162,7 @@ bfd_reconfigure(struct proto *proto, struct proto_config *cf)
   if (old->strict_bind != new->strict_bind || old->zero_checksum != new->zero_checksum)
     return false;
   proto->cf = cf;
+  bfd_set_engine(proto);
   bfd_listen_follow(p);
   bfd_listen_siblings(p);
   bfd_provide_again(p);
@@ -174,6 +177,7 @@ bfd_config_init(struct proto_config *cf, struct cf_ctx *cx UNUSED)
 
   list_init(&bc->ifaces);
   list_init(&bc->neighbors);
+  bc->exit_linger = BFD_EXIT_LINGER;
 }
 
 /* Lists of its own, with the lines of the base; those of its own block follow. */
@@ -216,7 +220,7 @@ const struct proto_class proto_bfd = {
   .start = bfd_start,
   .stop = bfd_stop,
   .reconfigure = bfd_reconfigure,
-  .debug_changed = bfd_debug_changed,
+  .debug_changed = bfd_set_engine,
   .forecast = bfd_forecast,
   .wants_bfd = bfd_line_wants,
 };

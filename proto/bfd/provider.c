@@ -63,90 +63,7 @@ key_for(const struct bfd_request *r, struct bfd_key *key)
   return key->ifname[0];
 }
 
-/* What is wanted */
-
-/* RFC 5880 leaves sharing to us: the request that wants to know soonest sets the pace. doc/bfd.md */
-static bool
-request_before(const struct bfd_request *a, const struct bfd_params *pa, const struct bfd_request *b,
-               const struct bfd_params *pb)
-{
-  /* Required min RX 0 asks for no packets at all: such a request is the last to decide. */
-  u64 rx_a = pa->min_rx ? (u64) pa->min_rx * pa->detect_mult : UINT64_MAX;
-  u64 rx_b = pb->min_rx ? (u64) pb->min_rx * pb->detect_mult : UINT64_MAX;
-  u64 tx_a = (u64) pa->min_tx * pa->detect_mult, tx_b = (u64) pb->min_tx * pb->detect_mult;
-
-  if (rx_a != rx_b)
-    return rx_a < rx_b;
-  if (tx_a != tx_b)
-    return tx_a < tx_b;
-  return a->age < b->age;
-}
-
-static struct bfd_params
-base_params(const struct bfd_config *cf, const struct bfd_shared *s)
-{
-  struct bfd_params params = BFD_PARAMS_DEFAULT;
-  struct bfd_iface_config *i;
-
-  if (s->key.hop == BFD_MULTIHOP)
-  {
-    bfd_options_apply(&params, &cf->multihop);
-    return params;
-  }
-  LIST_WALK (i, &cf->ifaces, n)
-    if (iface_pattern_match(i->pattern, s->key.ifname))
-    {
-      bfd_options_apply(&params, &i->options);
-      break;
-    }
-  return params;
-}
-
-bool
-bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s,
-                 const struct bfd_options *(*options)(const struct bfd_request *r, void *data), void *data,
-                 struct bfd_params *params)
-{
-  const struct bfd_params base = base_params(cf, s);
-  struct bfd_params best = base;
-  const struct bfd_request *first = NULL;
-  bool passive = true;
-  struct bfd_request *r;
-
-  LIST_WALK (r, &s->requests, sn)
-  {
-    const struct bfd_options *o = options(r, data);
-    struct bfd_params mine = base;
-
-    if (!o)
-      continue;
-    bfd_options_apply(&mine, o);
-    passive = passive && mine.passive;
-    if (!first || request_before(r, &mine, first, &best))
-    {
-      first = r;
-      best = mine;
-    }
-  }
-  best.passive = passive;
-  *params = best;
-  return first;
-}
-
-static const struct bfd_options *
-own_options(const struct bfd_request *r, void *data UNUSED)
-{
-  return &r->options;
-}
-
-static struct bfd_params
-wanted_params(const struct bfd_proto *p, const struct bfd_shared *s)
-{
-  struct bfd_params params;
-
-  bfd_params_under(bfd_config_of(p), s, own_options, NULL, &params);
-  return params;
-}
+/* Where packets go */
 
 /* The path of a direct session: that of its oldest request that has one. */
 static struct bfd_path
@@ -209,15 +126,19 @@ wanted_path(struct bfd_proto *p, struct bfd_shared *s)
 /* Telling the engine */
 
 static void
-send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_shared *s)
+send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_shared *s, bool gently)
 {
-  struct bfd_cmd *cmd = msg_alloc(sizeof(*cmd));
+  size_t keys = bfd_keys_size(s->keys ? s->keys->count : 0);
+  struct bfd_cmd *cmd = msg_alloc(sizeof(*cmd) - sizeof(cmd->keys) + keys);
 
   cmd->msg.kind = kind;
   cmd->id = s->id;
   cmd->key = s->key;
   cmd->path = s->path;
   cmd->params = s->params;
+  cmd->keys_gently = gently;
+  if (s->keys)
+    memcpy(&cmd->keys, s->keys, keys);
   bfd_post(p, &cmd->msg);
 }
 
@@ -233,23 +154,36 @@ bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
 static void
 sync_session(struct bfd_proto *p, struct bfd_shared *s)
 {
+  bool gently, rekeyed;
+  struct bfd_params params = bfd_share_settle(p, s, &gently, &rekeyed);
   struct bfd_path path = wanted_path(p, s);
-  struct bfd_params params = wanted_params(p, s);
-  bool change = !bfd_path_equal(&path, &s->path) || !bfd_params_equal(&params, &s->params);
+  bool change = rekeyed || !bfd_path_equal(&path, &s->path) || !bfd_params_equal(&params, &s->params);
 
   s->path = path;
   s->params = params;
   if (s->id)
   {
     if (change)
-      send_command(p, BFD_CHANGE, s);
+      send_command(p, BFD_CHANGE, s, gently);
     return;
   }
   if (!path.usable)
     return; /* the engine hears of it when there is a way to the peer */
   s->id = ++p->next_id;
   hash_add(&p->by_id, &s->by_id, hash_u64(s->id));
-  send_command(p, BFD_ADD, s);
+  send_command(p, BFD_ADD, s, false);
+}
+
+static void
+keys_due(struct timer *t UNUSED, void *data)
+{
+  bfd_sync_all(data);
+}
+
+static void
+clock_was_set(void *data)
+{
+  bfd_sync_all(data);
 }
 
 static void
@@ -282,10 +216,16 @@ sync_slice(struct work *w UNUSED, void *data)
 }
 
 void
-bfd_provide_again(struct bfd_proto *p)
+bfd_sync_all(struct bfd_proto *p)
 {
   sync_later(p, &p->direct);
   sync_later(p, &p->multihop);
+}
+
+void
+bfd_provide_again(struct bfd_proto *p)
+{
+  bfd_sync_all(p);
   bfd_provider_again(p->provider);
 }
 
@@ -308,6 +248,7 @@ shared_new(struct bfd_proto *p, const struct bfd_key *key)
   s->key = *key;
   s->status = (struct bfd_status){ .state = BFD_DOWN, .remote_state = BFD_DOWN };
   list_init(&s->requests);
+  list_init(&s->differing);
   list_add_tail(home_list(p, s), &s->n);
   hash_add(&p->by_key, &s->by_key, key_hash(key));
   return s;
@@ -318,13 +259,14 @@ shared_free(struct bfd_proto *p, struct bfd_shared *s)
 {
   if (s->id)
   {
-    send_command(p, BFD_REMOVE, s);
+    send_command(p, BFD_REMOVE, s, false);
     hash_remove(&p->by_id, &s->by_id);
   }
   if (s->listener)
     bfd_listen_release(p, s->listener);
   hash_remove(&p->by_key, &s->by_key);
   list_remove(&s->n);
+  bfd_share_forget(s);
   mb_free(s);
 }
 
@@ -337,7 +279,7 @@ leave(struct bfd_proto *p, struct bfd_request *r)
     return;
   list_remove(&r->sn);
   r->session = NULL;
-  if (list_empty(&s->requests))
+  if (list_empty(&s->requests) && list_empty(&s->differing))
     shared_free(p, s);
   else
     sync_session(p, s);
@@ -442,8 +384,11 @@ bfd_provide_start(struct bfd_proto *p)
   list_init(&p->direct);
   list_init(&p->multihop);
   list_init(&p->due);
+  list_init(&p->holds);
   p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
   iface_watch_new(p->p.pool, iface_hook, p);
+  p->key_timer = timer_new(p->p.pool, p->p.loop, keys_due, p);
+  clock_watch_new(p->p.pool, p->p.loop, clock_was_set, p);
   p->provider = bfd_provider_new(NULL, p->p.name, &provider_ops, p);
 }
 
@@ -452,5 +397,6 @@ bfd_provide_stop(struct bfd_proto *p)
 {
   rfree(p->provider);
   p->provider = NULL;
+  timer_stop(p->key_timer);
   timer_stop(p->listen_retry); /* not before: withdrawing may have asked for it */
 }

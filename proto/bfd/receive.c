@@ -96,6 +96,8 @@ receive(struct bfd_engine *e, const struct udp_packet *in, const struct bfd_rx_m
     return BFD_RX_NO_SESSION;
   *session = s;
   rx = bfd_session_accept(&s->v, s->key.hop, s->path.ifindex, &pkt, meta);
+  if (rx == BFD_RX_OK)
+    rx = bfd_session_authenticate(&s->v, &pkt, in->data, meta->arrival);
   if (rx != BFD_RX_OK)
     return rx;
 
@@ -125,7 +127,7 @@ receive_packet(struct bfd_engine *e, const struct listener *l, const struct udp_
     return;
   e->stats.refused[rx]++;
   if (s)
-    s->counters.rx_refused++;
+    s->counters.refused[rx]++;
   /* A neighbour that looks for a session we do not have is not an error, and it goes on for ever. */
   if (rx != BFD_RX_NO_SESSION)
     log_rl(&e->refused_limit, L_REMOTE, "%s: Packet from %s on interface %u refused: %s", e->name,
@@ -260,11 +262,23 @@ listener_ready(struct fd_watch *w UNUSED, uint ready UNUSED, void *data)
   engine_tick(l->engine);
 }
 
+u64
+engine_drops(const struct bfd_engine *e)
+{
+  u64 sum = e->drops_closed;
+  struct listener *l;
+
+  LIST_WALK (l, &e->listeners, n)
+    sum += udp_receive_drops(l->watch->fd);
+  return sum;
+}
+
 static void
 listener_free(struct resource *r)
 {
   struct listener *l = (struct listener *) r;
 
+  l->engine->drops_closed += udp_receive_drops(l->watch->fd);
   list_remove(&l->n);
   l->engine->polling -= l->polling;
   rfree(l->watch);

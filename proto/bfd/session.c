@@ -107,6 +107,7 @@ step(struct bfd_session *s, enum bfd_event event, btime now)
   s->since = now;
   if (st.diag != BFD_DIAG_KEEP)
     s->diag = st.diag;
+  bfd_auth_settle(&s->auth); /* there is no session left to disturb */
   if (st.actions & (TX_SLOW | POLL))
     todo |= retime(s);
   if (st.actions & POLL)
@@ -170,9 +171,23 @@ bfd_session_accept(const struct bfd_session *s, enum bfd_hop hop, uint ifindex, 
   if (hop == BFD_DIRECT && ifindex != meta->ifindex)
     return BFD_RX_INTERFACE;
   /* 6.8.6: the A bit has to agree with bfd.AuthType. */
-  if (pkt->flags & BFD_FLAG_AUTH)
-    return BFD_RX_AUTH;
-  return BFD_RX_OK;
+  return bfd_auth_agrees(&s->auth, pkt) ? BFD_RX_OK : BFD_RX_AUTH;
+}
+
+enum bfd_rx
+bfd_session_authenticate(struct bfd_session *s, const struct bfd_packet *pkt, const byte *data, btime arrival)
+{
+  /* A peer that we want no packets from has a detection time all the same, only nobody waits for it to end.
+   */
+  btime time = bfd_detection_time(pkt->detect_mult, MAX(s->rx_used, 1u), pkt->min_tx);
+
+  return bfd_auth_verify(&s->auth, pkt, data, arrival, 2 * time);
+}
+
+void
+bfd_session_set_keys(struct bfd_session *s, const struct bfd_keys *keys, bool gently, btime now)
+{
+  bfd_auth_change(&s->auth, keys, gently && s->state == BFD_UP, now);
 }
 
 /* The part of 6.8.6 that copies what the peer says. */
@@ -228,6 +243,9 @@ bfd_session_receive(struct bfd_session *s, const struct bfd_packet *pkt, btime a
     if (pkt->flags & BFD_FLAG_POLL)
       todo |= BFD_DO_FINAL;
   }
+  if (s->auth.followed)
+    todo |= BFD_DO_SEND; /* it refused what we sent since it changed */
+  s->auth.followed = false;
   s->watching = true;
   s->last_rx = MAX(s->last_rx, arrival); /* packets of two queues may be read out of order */
   if (bfd_session_tx_interval(s) != interval)

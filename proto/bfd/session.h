@@ -7,6 +7,7 @@
 #ifndef PEREGRINE_BFD_SESSION_H
 #define PEREGRINE_BFD_SESSION_H
 
+#include "proto/bfd/auth.h"
 #include "proto/bfd/fsm.h"
 #include "proto/bfd/packet.h"
 
@@ -43,6 +44,7 @@ struct bfd_session
   u32 tx_used, rx_used; /* as calculated with: differ during a Poll Sequence (6.8.3) */
   u32 remote_min_tx, remote_min_rx;
   struct bfd_params params;
+  struct bfd_auth auth;
   btime since;              /* last change of state */
   btime last_rx;            /* arrival of the last accepted packet */
   btime deaf_from, deaf_to; /* this time does not count against the peer, for we could not listen */
@@ -51,6 +53,7 @@ struct bfd_session
   btime poll_trip;          /* how long the first answer took: no less than a round trip */
 };
 
+/* A session without keys; bfd_auth_init() gives it its first sequence number. */
 void bfd_session_init(struct bfd_session *s, const struct bfd_params *params, u32 local_disc, btime now);
 
 /* New parameters; a change of intervals while Up becomes a Poll Sequence. */
@@ -73,6 +76,16 @@ struct bfd_rx_meta
  * 5880 6.8.6. */
 enum bfd_rx bfd_session_accept(const struct bfd_session *s, enum bfd_hop hop, uint ifindex,
                                const struct bfd_packet *pkt, const struct bfd_rx_meta *meta);
+
+/* Does it come from whom it should, as far as authentication tells? @data: its bytes. Section 6.7. */
+enum bfd_rx bfd_session_authenticate(struct bfd_session *s, const struct bfd_packet *pkt, const byte *data,
+                                     btime arrival);
+
+/*
+ * Sign and accept with other @keys (NULL: none), gradually where a session is Up and @gently is asked for;
+ * see auth.h for how long the former ones have to live.
+ */
+void bfd_session_set_keys(struct bfd_session *s, const struct bfd_keys *keys, bool gently, btime now);
 
 /* Take in an accepted packet. */
 uint bfd_session_receive(struct bfd_session *s, const struct bfd_packet *pkt, btime arrival);

@@ -107,32 +107,69 @@ show_clients(struct cli *c, const struct bfd_shared *s)
     field(c, 2, "Requested by", "%s", r->client);
 }
 
+static void
+show_auth(struct cli *c, const struct bfd_info *i)
+{
+  if (!i->auth && !i->auth_changing)
+    return;
+  cli_line(c, 1020, "  Authentication:");
+  field(c, 4, "Type", "%s", bfd_auth_name(i->auth));
+  if (i->auth_rx_known)
+    field(c, 4, "RX CSN", "%u", i->auth_rx_seq);
+  if (i->auth > BFD_AUTH_SIMPLE)
+    field(c, 4, "TX CSN", "%u", i->auth_tx_seq);
+  if (i->auth_changing)
+    field(c, 4, "Changing to", "%s, once the peer does", bfd_auth_name(i->auth_wanted));
+}
+
+static void
+show_counters(struct cli *c, const struct bfd_counters *n)
+{
+  u64 refused = 0, downs = 0;
+
+  for (uint i = 0; i < BFD_RX__MAX; i++)
+    refused += n->refused[i];
+  for (uint i = 0; i < BFD_DIAG__MAX; i++)
+    downs += n->downs[i];
+  cli_line(c, 1020, "  Counters:");
+  field(c, 4, "Packets received", "%llu", (unsigned long long) n->rx);
+  field(c, 4, "Packets refused", "%llu", (unsigned long long) refused);
+  for (uint i = 0; i < BFD_RX__MAX; i++)
+    if (n->refused[i])
+      cli_line(c, 1020, "      %s: %u", bfd_rx_name(i), n->refused[i]);
+  field(c, 4, "Packets sent", "%llu", (unsigned long long) n->tx);
+  field(c, 4, "Send errors", "%llu", (unsigned long long) n->tx_errors);
+  field(c, 4, "Went up", "%u", n->ups);
+  field(c, 4, "Went down", "%llu", (unsigned long long) downs);
+  for (uint i = 0; i < BFD_DIAG__MAX; i++)
+    if (n->downs[i])
+      cli_line(c, 1020, "      %s: %u", bfd_diag_name(i), n->downs[i]);
+  if (n->stalls)
+    field(c, 4, "Stalls of ours", "%u", n->stalls);
+}
+
 /* What BIRD does not print. */
 static void
-show_ours(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
+show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
 {
-  const struct bfd_counters *n = &i->counters;
-
   if (!ip_is_none(s->path.local))
     field(c, 2, "Local address", "%s", IP_STR(s->path.local));
   if (s->waits_for)
     field(c, 2, "Waiting for", "%s", s->waits_for);
+  if (bfd_is_held(p, &s->key))
+    field(c, 2, "Held down by", "bfd disable");
+  if (s->params.min_ttl)
+    field(c, 2, "Minimum TTL", "%u", s->params.min_ttl);
   if (i->poll)
     field(c, 2, "Poll sequence", "running");
   if (i->last_rx)
     field(c, 2, "Last packet", "%s ago", TIME_STR(clock_now() - i->last_rx));
-  cli_line(c, 1020, "  Counters:");
-  field(c, 4, "Packets received", "%llu", (unsigned long long) n->rx);
-  field(c, 4, "Packets refused", "%llu", (unsigned long long) n->rx_refused);
-  field(c, 4, "Packets sent", "%llu", (unsigned long long) n->tx);
-  field(c, 4, "Send errors", "%llu", (unsigned long long) n->tx_errors);
-  field(c, 4, "Went up", "%u", n->ups);
-  field(c, 4, "Went down", "%u", n->downs);
+  show_counters(c, &i->counters);
   show_clients(c, s);
 }
 
 static void
-show_full(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
+show_full(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
 {
   field(c, 2, "Address", "%s", IP_STR(s->key.remote));
   field(c, 2, "Interface", "%s", s->key.hop == BFD_DIRECT ? s->key.ifname : "---");
@@ -150,7 +187,8 @@ show_full(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
   show_parameters(c, "Local parameters", i->local_min_tx, i->local_min_rx, false, i->local_mult);
   show_parameters(c, "Remote parameters", i->remote_min_tx, i->remote_min_rx, i->remote_demand,
                   i->remote_mult);
-  show_ours(c, s, i);
+  show_auth(c, i);
+  show_ours(c, p, s, i);
   cli_line(c, 1020, "%s", "");
 }
 
@@ -169,6 +207,18 @@ show_waiting(struct cli *c, const struct bfd_filter *f, const struct bfd_request
   field(c, 2, "Waiting for", "%s", why);
   field(c, 2, "Requested by", "%s", r->client);
   cli_line(c, 1020, "%s", "");
+}
+
+/* Requests that would believe others than the session does. */
+static void
+show_differing(struct cli *c, const struct bfd_filter *f, const struct list *sessions)
+{
+  struct bfd_shared *s;
+  struct bfd_request *r;
+
+  LIST_WALK (s, sessions, n)
+    LIST_WALK (r, &s->differing, sn)
+      show_waiting(c, f, r, "the authentication or minimum TTL that the session has");
 }
 
 /* Requests the engine has not heard of. */
@@ -191,8 +241,11 @@ show_unsent(struct cli *c, const struct bfd_filter *f, const struct bfd_proto *p
 static void
 show_stats(struct cli *c, const struct bfd_engine_stats *stats)
 {
-  cli_line(c, 1020, "  Packets received: %llu, sent: %llu", (unsigned long long) stats->rx,
-           (unsigned long long) stats->tx);
+  cli_line(c, 1020, "  Packets received: %llu, sent: %llu, not sent: %llu, dropped by the kernel: %llu",
+           (unsigned long long) stats->rx, (unsigned long long) stats->tx,
+           (unsigned long long) stats->tx_errors, (unsigned long long) stats->dropped);
+  cli_line(c, 1020, "  Late ticks: %llu, the worst by %s s", (unsigned long long) stats->late_ticks,
+           TIME_STR(stats->latest));
   for (uint i = BFD_RX_OK + 1; i < BFD_RX__MAX; i++)
     if (stats->refused[i])
       cli_line(c, 1020, "  Packets refused, %s: %llu", bfd_rx_name(i),
@@ -269,6 +322,8 @@ query_instance_done(struct bfd_query *q, struct bfd_proto *p, const struct bfd_e
   if (q->filter.all)
   {
     show_unsent(q->cli, &q->filter, p);
+    show_differing(q->cli, &q->filter, &p->direct);
+    show_differing(q->cli, &q->filter, &p->multihop);
     show_stats(q->cli, stats);
   }
   if (next)
@@ -294,7 +349,7 @@ query_rows(struct bfd_query *q, struct bfd_proto *p, const struct bfd_snapshot *
     if (!s || !filter_key(&q->filter, s->key.hop, s->key.remote, s->key.ifname))
       continue;
     if (q->filter.all)
-      show_full(q->cli, s, info);
+      show_full(q->cli, p, s, info);
     else if (!info->suspended) /* without a path a session is not listed, as users of BIRD know it */
       show_row(q->cli, s, info);
   }

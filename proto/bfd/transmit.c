@@ -100,15 +100,25 @@ static void
 send_failed(struct bfd_engine *e, struct engine_session *s, int error)
 {
   s->counters.tx_errors++;
+  e->stats.tx_errors++;
   log_rl(&e->send_limit, L_ERR, "%s: Cannot send to %s (%s) from %s: %s", e->name, IP_STR(s->key.remote),
-         session_place(s), IP_STR(s->path.local), strerror(error));
+         session_place(s), IP_STR(s->path.local),
+         error == ENOKEY ? "no password is valid now" : strerror(error));
+}
+
+/* Does the peer see no difference when this packet is refused? */
+static bool
+is_spare(const struct engine_session *s, enum bfd_tx_kind kind)
+{
+  return kind == BFD_TX_PERIODIC && s->v.state == BFD_UP && s->v.params.detect_mult >= 3;
 }
 
 void
 engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind)
 {
-  byte data[BFD_PACKET_SIZE];
+  byte data[BFD_PACKET_MAX];
   struct bfd_packet pkt = bfd_session_packet(&s->v, kind, loop_now(e->loop));
+  uint size;
   int error;
 
   if (s->fd < 0)
@@ -122,7 +132,8 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
 
   engine_trace(e, "Packet to", s->key.remote, &pkt);
   bfd_packet_encode(&pkt, data);
-  error = udp_send(s->fd, data, sizeof(data));
+  size = bfd_auth_sign(&s->v.auth, data, is_spare(s, kind), loop_now(e->loop));
+  error = size ? udp_send(s->fd, data, size) : -ENOKEY;
   if (error)
     send_failed(e, s, -error);
   else

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdio.h>
@@ -115,6 +116,15 @@ udp_receive_buffer(int fd)
   socklen_t len = sizeof(size);
 
   return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &len) < 0 ? 0 : size;
+}
+
+u32
+udp_receive_drops(int fd)
+{
+  u32 info[SK_MEMINFO_VARS] = { 0 };
+  socklen_t len = sizeof(info);
+
+  return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ? 0 : info[SK_MEMINFO_DROPS];
 }
 
 /* A sender's port takes no traffic: drop what arrives there before it is queued. */

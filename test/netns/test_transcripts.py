@@ -44,6 +44,7 @@ NORMAL = [(re.compile(which), re.compile(what), by) for which, what, by in (
     (r"1006- +(Import|Export) (updates|withdraws):", r" \d+", blank_out("N")),
     ("1018-", r" +[\d.]+ [ kM]B", blank_out("SIZE")),
     (r"1020-  (Local|Remote) discriminator: ", r"[1-9]\d*$", "N"),
+    (r"1020-    [RT]X CSN: ", r"\d+$", "N"),
     (r"1020-  (Transmit|Detect) timer: ", r"\d+\.\d{3} /", "N /"))]
 
 # Listings in no particular order: the command, the first line of what may move, the lines that go with it.
@@ -281,9 +282,10 @@ class Sessions(World):
     """Two direct neighbours on one link, and one that is two hops away as far as anybody can tell."""
 
     def __init__(self, lab):
-        super().__init__(lab, """protocol bfd { interface "vb" { interval 50 ms; multiplier 3; };
-          multihop { interval 100 ms; multiplier 5; };
-          neighbor 10.66.0.1; neighbor 2001:db8:66::1; neighbor 192.0.2.1 local 192.0.2.2 multihop; }""")
+        secure = 'authentication meticulous keyed sha1; password "a shared secret";'
+        super().__init__(lab, f"""protocol bfd {{ interface "vb" {{ interval 50 ms; multiplier 3; {secure} }};
+          multihop {{ interval 100 ms; multiplier 5; }};
+          neighbor 10.66.0.1; neighbor 2001:db8:66::1; neighbor 192.0.2.1 local 192.0.2.2 multihop; }}""")
 
     def build(self):
         self.ns.ip(f"link add va type veth peer name vb netns {self.peer_ns.full}")
