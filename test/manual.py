@@ -111,11 +111,10 @@ class Page:
 
 
 def main():
-    fragments = [Fragment(p) for pattern in ("conf/global.Y", "nest/*.Y", "proto/*/config.Y")
+    fragments = [Fragment(p) for pattern in ("conf/config.Y", "conf/global.Y", "nest/*.Y", "proto/*/config.Y")
                  for p in sorted(glob.glob(os.path.join(TOP, pattern)))]
-    base = Fragment(os.path.join(TOP, "conf/config.Y"))
-    words = set.union(base.keywords, *(f.keywords for f in fragments))
-    rules = base.rules + [r for f in fragments for r in f.rules]
+    words = set.union(*(f.keywords for f in fragments))
+    rules = [r for f in fragments for r in f.rules]
     options = reachable(rules, ["conf_entry", "conf_begin"])
     commands = reachable(rules, ["cli"])
     conf, client = Page("bird.conf.5"), Page("birdc.8")
