@@ -68,7 +68,7 @@ typedef void bfd_hook(struct bfd_request *r, const struct bfd_status *st, void *
  * @options: NULL for the defaults of the interface; passwords are copied
  * @hook: called after each change, never from inside this call; it may free the request
  *
- * Equal peers share one session, ordered as doc/bfd.md says. NULL, with a log line, only for a link-local
+ * Equal peers share one session, ordered as bird.conf(5) says. NULL, with a log line, only for a link-local
  * peer without interface.
  */
 struct bfd_request *bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *options,

@@ -130,7 +130,7 @@ def main():
                 print("  " + line)
 
         failover(a, link, spare, ours)
-    say("Done. Next: doc/configuration.md and doc/bfd.md for the configuration, ./quickstart check for the tests")
+    say("Done. Next: `man doc/man/bird.conf.5` for the configuration, ./quickstart check for the tests")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@
 #include "proto/bfd/bfd.h"
 #include "sysdep/clock.h"
 
-/* RFC 5880 leaves sharing to us: the request that wants to know soonest sets the pace. doc/bfd.md */
+/* RFC 5880 leaves sharing to us: the request that wants to know soonest sets the pace. bird.conf(5) */
 static bool
 request_before(const struct bfd_request *a, const struct bfd_params *pa, const struct bfd_request *b,
                const struct bfd_params *pb)
