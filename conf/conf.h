@@ -56,6 +56,7 @@ struct config
   struct htable symbols;
   u32 router_id;                              /* 0: not given */
   const struct iface_pattern *router_id_from; /* nest/iface.h; NULL: any interface but loopback ones */
+  const char *state_dir;                      /* NULL: the built-in one, if it is there */
   const char *hostname;                       /* NULL: the system's */
   struct log_sink *sinks;
   uint sink_count;

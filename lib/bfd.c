@@ -105,6 +105,6 @@ bfd_rx_name(enum bfd_rx rx)
 bool
 bfd_key_equal(const struct bfd_key *a, const struct bfd_key *b)
 {
-  return a->hop == b->hop && a->vrf == b->vrf && ip_equal(a->remote, b->remote) &&
+  return a->hop == b->hop && strcmp(a->vrf, b->vrf) == 0 && ip_equal(a->remote, b->remote) &&
          (a->hop == BFD_DIRECT ? strcmp(a->ifname, b->ifname) == 0 : ip_equal(a->local, b->local));
 }

@@ -84,13 +84,13 @@ const char *bfd_state_name(uint state);
 const char *bfd_diag_name(uint diag); /* "Unknown" past the last assigned number */
 
 /*
- * Which session. Direct: (VRF, interface, remote); multihop: (VRF, local, remote). @local of a direct session
+ * Which session. Direct: (interface, remote), for an interface tells its VRF; multihop: (VRF, local, remote). @local of a direct session
  * is an attribute (RFC 5881 section 3), IP_NONE for "choose one".
  */
 struct bfd_key
 {
   enum bfd_hop hop;
-  u32 vrf;                      /* index of the VRF device, 0 for the default */
+  char vrf[BFD_IFNAME_SIZE];    /* multihop: name of the VRF device, empty for the default */
   char ifname[BFD_IFNAME_SIZE]; /* direct only; empty where it is not known yet */
   ip_addr local, remote;
 };

@@ -230,7 +230,8 @@ bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *
   struct bfd_request *r = res_new(p, &request_class);
 
   r->hop = peer->hop;
-  r->vrf = peer->vrf;
+  if (peer->vrf)
+    r->vrf = strncpy(r->vrf_name, peer->vrf, sizeof(r->vrf_name) - 1);
   r->remote = peer->remote;
   r->local = peer->local;
   r->own_liveness = peer->own_liveness;
@@ -242,6 +243,8 @@ bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *
   r->status = unserved;
   if (r->hop == BFD_DIRECT)
     r->nb = neighbor_new(NULL, r->remote, peer->ifname, peer->local, neighbor_hook, r);
+  if (r->nb)
+    neighbor_set_vrf(r->nb, r->vrf);
   list_add_tail(&bfd.waiting, &r->n);
   find_provider(r);
   return r;

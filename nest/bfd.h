@@ -17,7 +17,7 @@
 struct bfd_peer
 {
   enum bfd_hop hop;
-  u32 vrf;
+  const char *vrf;       /* as iface_in_vrf() has it */
   ip_addr remote, local; /* local: required for multihop, else IP_NONE lets the interface decide */
   const char *ifname;    /* direct: NULL where the networks of the interfaces decide. Borrowed for the call */
   bool own_liveness;     /* the client would notice a dead peer without BFD: RFC 5882 sections 3.2 and 4.2 */
@@ -105,7 +105,8 @@ struct bfd_request
   struct resource r;
   struct node n; /* among the requests of its provider, or the waiting ones */
   enum bfd_hop hop;
-  u32 vrf;
+  char vrf_name[BFD_IFNAME_SIZE];
+  const char *vrf; /* that name, or NULL */
   ip_addr remote;
   bool own_liveness;
   const char *client;

@@ -187,7 +187,7 @@ iface_preferred(const struct iface *i, bool v6, bool link_local)
 }
 
 static bool
-ip_on_host(ip_addr ip, bool usable)
+ip_on_host(ip_addr ip, const char *vrf, bool usable)
 {
   struct iface *i;
 
@@ -195,22 +195,22 @@ ip_on_host(ip_addr ip, bool usable)
   {
     const struct iface_addr *a = i->present && (i->up || !usable) ? iface_addr_find(i, ip) : NULL;
 
-    if (a && !(usable && a->tentative))
+    if (a && !(usable && a->tentative) && iface_in_vrf(i, vrf))
       return true;
   }
   return false;
 }
 
 bool
-iface_ip_usable(ip_addr ip)
+iface_ip_usable(ip_addr ip, const char *vrf)
 {
-  return ip_on_host(ip, true);
+  return ip_on_host(ip, vrf, true);
 }
 
 bool
 iface_ip_ours(ip_addr ip)
 {
-  return ip_on_host(ip, false);
+  return ip_on_host(ip, NULL, false);
 }
 
 /* VRFs */

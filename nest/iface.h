@@ -65,8 +65,8 @@ struct iface_preference
 /* From the device protocol: what is preferred from now on; borrowed until the next call, which compares. */
 void iface_prefer(const struct iface_preference *first);
 
-/* Is @ip an address of this host that can be used now? */
-bool iface_ip_usable(ip_addr ip);
+/* Is @ip an address of this host that can be used now, in this VRF (as iface_in_vrf() has it)? */
+bool iface_ip_usable(ip_addr ip, const char *vrf);
 bool iface_ip_ours(ip_addr ip);
 
 /*

@@ -295,7 +295,7 @@ the_end_of_an_old_index_does_not_touch_its_successor(void **ctx UNUSED)
   addr_added(9, "10.0.0.1", 24);
   link_deleted(5, "eth0");
   assert_true(iface_usable(i));
-  assert_true(iface_ip_usable(ip("10.0.0.1")));
+  assert_true(iface_ip_usable(ip("10.0.0.1"), NULL));
 }
 
 static void
@@ -304,17 +304,17 @@ an_address_is_usable_while_it_is_there_and_checked(void **ctx UNUSED)
   link_up(5, "eth0");
   addr_tentative(5, "2001:db8::1", 64);
   assert_true(iface_ip_ours(ip("2001:db8::1")));
-  assert_false(iface_ip_usable(ip("2001:db8::1")));
+  assert_false(iface_ip_usable(ip("2001:db8::1"), NULL));
   addr_added(5, "2001:db8::1", 64);
-  assert_true(iface_ip_usable(ip("2001:db8::1")));
+  assert_true(iface_ip_usable(ip("2001:db8::1"), NULL));
   link_down(5, "eth0");
-  assert_false(iface_ip_usable(ip("2001:db8::1")));
+  assert_false(iface_ip_usable(ip("2001:db8::1"), NULL));
   assert_true(iface_ip_ours(ip("2001:db8::1")));
   link_up(5, "eth0");
   addr_removed(5, "2001:db8::1", 64);
   assert_false(iface_ip_ours(ip("2001:db8::1")));
   addr_added(5, "2001:db8::1", 64);
-  assert_true(iface_ip_usable(ip("2001:db8::1")));
+  assert_true(iface_ip_usable(ip("2001:db8::1"), NULL));
 }
 
 /* `ip address add` takes the same IPv4 address with another length, or another peer, as another entry. */
@@ -325,7 +325,7 @@ an_address_in_two_networks_stays_when_one_of_them_goes(void **ctx UNUSED)
   addr_added(5, "10.0.0.1", 24);
   addr_added(5, "10.0.0.1", 32);
   addr_removed(5, "10.0.0.1", 32);
-  assert_true(iface_ip_usable(ip("10.0.0.1")));
+  assert_true(iface_ip_usable(ip("10.0.0.1"), NULL));
   assert_non_null(iface_local_for(iface_find("eth0"), ip("10.0.0.7"), false));
 }
 
@@ -396,7 +396,7 @@ what_a_scan_does_not_find_has_gone(void **ctx)
   scan(one_link_one_address);
   assert_int_equal(f->changes, 2);
   assert_true(iface_usable(iface_find("eth0")));
-  assert_true(iface_ip_usable(ip("10.0.0.1")));
+  assert_true(iface_ip_usable(ip("10.0.0.1"), NULL));
   assert_false(iface_ip_ours(ip("2001:db8::1")));
   assert_false(iface_find("eth1")->present);
   assert_false(iface_ip_ours(ip("10.0.1.1")));
@@ -408,10 +408,10 @@ a_scan_that_begins_again_forgets_nothing(void **ctx UNUSED)
   scan(two_links_with_addresses);
   iface_nl_hooks.scan_begin(NULL);
   one_link_one_address(); /* incomplete, so no end */
-  assert_true(iface_ip_usable(ip("10.0.1.1")));
+  assert_true(iface_ip_usable(ip("10.0.1.1"), NULL));
   scan(two_links_with_addresses);
-  assert_true(iface_ip_usable(ip("10.0.1.1")));
-  assert_true(iface_ip_usable(ip("2001:db8::1")));
+  assert_true(iface_ip_usable(ip("10.0.1.1"), NULL));
+  assert_true(iface_ip_usable(ip("2001:db8::1"), NULL));
 }
 
 static void

@@ -137,6 +137,9 @@ void loop_set_limits(struct loop *l, btime callback, btime round);
 /* When the present round of callbacks began, in monotonic time; 0: the loop waits. Any thread. */
 btime loop_round_start(const struct loop *l);
 
+/* How often a real-time loop had to rest so that others could run. Its own thread. */
+u64 loop_rests(const struct loop *l);
+
 /*
  * A thread that runs @l, which the caller has prepared: from here to thread_join() everything made from @l
  * belongs to that thread. All signals are blocked there. thread_join() waits until the loop has stopped and
@@ -148,7 +151,8 @@ void thread_join(struct thread *t);
 
 /*
  * Let the thread run before all that is not real-time (SCHED_FIFO), for loops that sleep most of the time and
- * must be punctual. 0 or -errno: it takes CAP_SYS_NICE or a limit on RTPRIO.
+ * must be punctual. 0 or -errno: it takes CAP_SYS_NICE or a limit on RTPRIO. When such a loop is busy all the
+ * time it rests for 1 ms in every 10.
  */
 int thread_realtime(struct thread *t);
 

@@ -7,10 +7,16 @@
 #include "lib/types.h"
 
 /*
- * Run ahead of ordinary programs, unless someone has chosen a nice value already. Before privileges_drop(),
- * which leaves the right to thread_realtime().
+ * Run ahead of ordinary programs, unless someone has chosen a nice value already, and raise the limits of memory
+ * that is locked. Before privileges_drop(), which leaves the right to thread_realtime().
  */
-void privileges_raise_priority(void);
+void privileges_raise(void);
+
+/*
+ * Keep all memory, that to come included, from being swapped out: a session does not wait for a disk. Only where
+ * no limit would make later allocations fail; false: there is one. Not inherited by fork().
+ */
+bool privileges_lock_memory(void);
 
 /*
  * Change to @user and @group (NULL: stay); with a user, keep only the capabilities the daemon uses and no
@@ -22,7 +28,7 @@ void privileges_drop(const char *user, const char *group);
 /* Give @path to them; true when there is nothing to do. Sets errno. */
 bool privileges_own_file(const char *path, const char *user, const char *group);
 
-/* One log line for each right that is missing, with what will not work. */
-void privileges_report(void);
+/* One log line for each right that is missing, with what will not work. @locked: the memory is. */
+void privileges_report(bool locked);
 
 #endif

@@ -53,7 +53,9 @@ struct bfd_config
 struct bfd_listener
 {
   struct node n;
-  u64 id; /* the engine's; 0: not open */
+  u64 id;      /* the engine's; 0: not open */
+  uint device; /* index of the VRF device it was bound to */
+  int fd;      /* the engine's; here only to say who may share the port */
   enum bfd_hop hop;
   bool v6;
   ip_addr local; /* strict bind; else IP_NONE */
@@ -191,6 +193,7 @@ void bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struc
 void bfd_listen_start(struct bfd_proto *p);
 void bfd_listen_follow(struct bfd_proto *p);         /* what is accepted may have changed */
 void bfd_listen_siblings(const struct bfd_proto *p); /* the other instances may take over what @p had */
+void bfd_listen_device(struct bfd_proto *p, const struct iface *i); /* @i changed: it may be our VRF */
 bool bfd_listen_serves(const struct bfd_proto *p, enum bfd_hop hop, bool v6);
 struct bfd_listener *bfd_listen_local(struct bfd_proto *p, enum bfd_hop hop, const struct bfd_path *path);
 void bfd_listen_release(struct bfd_proto *p, struct bfd_listener *l);

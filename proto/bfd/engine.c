@@ -103,11 +103,11 @@ slot_drop(struct bfd_engine *e, struct engine_session *s)
 
 /* Unique, and not to be guessed from other ones. */
 static u32
-new_discriminator(struct bfd_engine *e)
+new_discriminator(struct bfd_engine *e, const struct bfd_key *key)
 {
-  for (;;)
+  for (u32 counter = 0;; counter++)
   {
-    u32 disc = random_seed();
+    u32 disc = e->has_secret ? bfd_discriminator(e->secret, key, counter) : random_seed();
     bool taken = disc == 0;
 
     for (struct hnode *n = hash_first(&e->by_disc, hash_u64(disc)); n; n = hash_again(n))
@@ -543,7 +543,7 @@ session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
   s->port = SOURCE_PORTS;
   s->tx = (struct session_timer){ .kind = TIMER_TX, .session = s };
   s->detect = (struct session_timer){ .kind = TIMER_DETECT, .session = s };
-  bfd_session_init(&s->v, &cmd->params, new_discriminator(e), loop_now(e->loop));
+  bfd_session_init(&s->v, &cmd->params, new_discriminator(e, &cmd->key), loop_now(e->loop));
   bfd_auth_init(&s->v.auth, random_seed());
   s->v.suspended = true; /* until the path says otherwise */
   hash_add(&e->by_disc, &s->by_disc, hash_u64(s->v.local_disc));
@@ -688,6 +688,7 @@ engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
   snap->msg.kind = BFD_SNAPSHOT_REPLY;
   snap->query = cmd->query;
   snap->stats = e->stats;
+  snap->stats.rests = loop_rests(e->loop);
   snap->stats.dropped = engine_drops(e) - e->drops_before;
   for (; i < e->slots_end && snap->count < max; i++)
     if (e->slots[i] && !e->slots[i]->leaving)
@@ -697,6 +698,16 @@ engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
 }
 
 /* Messages */
+
+static void
+engine_set(struct bfd_engine *e, struct bfd_set_cmd *cmd)
+{
+  e->trace_packets = cmd->trace_packets;
+  e->exit_linger = cmd->exit_linger;
+  e->has_secret = cmd->has_secret;
+  memcpy(e->secret, cmd->secret, sizeof(e->secret));
+  explicit_bzero(cmd->secret, sizeof(cmd->secret));
+}
 
 static void
 cmd_wipe(struct bfd_cmd *cmd)
@@ -745,8 +756,7 @@ bfd_engine_message(struct msg *m, void *engine)
     engine_unlisten(e, ((struct bfd_listen_cmd *) msg)->id);
     break;
   case BFD_SET:
-    e->trace_packets = ((struct bfd_set_cmd *) msg)->trace_packets;
-    e->exit_linger = ((struct bfd_set_cmd *) msg)->exit_linger;
+    engine_set(e, (struct bfd_set_cmd *) msg);
     break;
   case BFD_RESET:
     engine_reset(e, ((struct bfd_reset_cmd *) msg)->id);

@@ -92,6 +92,8 @@ struct bfd_engine
   bool quitting;
   bool trace_packets;
   btime exit_linger;
+  bool has_secret;
+  byte secret[BFD_DISC_SECRET];
 
   /* receive.c */
   struct list listeners;

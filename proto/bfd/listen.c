@@ -63,6 +63,72 @@ listen_failed(struct bfd_proto *p, struct bfd_listener *l, int error)
   log_write(L_ERR, "%s: Cannot open %s", p->p.name, l->error);
 }
 
+/* The VRF device sockets are bound to; NULL: none. */
+static const char *
+device_of(const struct bfd_proto *p)
+{
+  const char *vrf = bfd_config_of(p)->p.vrf;
+
+  return vrf && vrf[0] ? vrf : NULL;
+}
+
+static uint
+device_index(const struct bfd_proto *p)
+{
+  const struct iface *i = device_of(p) ? iface_find(device_of(p)) : NULL;
+
+  return i ? i->index : 0;
+}
+
+static bool
+same_device(const struct bfd_proto *a, const struct bfd_proto *b)
+{
+  const char *da = device_of(a), *db = device_of(b);
+
+  return da && db ? strcmp(da, db) == 0 : da == db;
+}
+
+/* Let sockets of our instances that are bound to other devices share their port, or end that. */
+static bool
+share_with_siblings(const struct bfd_proto *p, const struct bfd_listener *l, bool share)
+{
+  struct bfd_listener *other;
+  struct proto *sibling;
+  bool any = false;
+
+  LIST_WALK (sibling, proto_list(), n)
+  {
+    struct bfd_proto *q = (struct bfd_proto *) sibling;
+
+    if (sibling->class != &proto_bfd || q == p || sibling->state == PROTO_DOWN || same_device(p, q))
+      continue;
+    LIST_WALK (other, &q->listeners, n)
+      if (other->id && other->hop == l->hop && other->v6 == l->v6)
+      {
+        udp_share_port(other->fd, share);
+        any = true;
+      }
+  }
+  return any;
+}
+
+/*
+ * The port is asked for exclusively, so that another owner is found. The kernel takes a socket without a
+ * device and one of a VRF for rivals; of those that are both ours it is told that they are not.
+ */
+static int
+open_socket(struct bfd_proto *p, struct bfd_listener *l, struct udp_listen *how)
+{
+  int fd = udp_listen_open(how);
+
+  if (fd != -EADDRINUSE || !share_with_siblings(p, l, true))
+    return fd;
+  how->share_port = true;
+  fd = udp_listen_open(how);
+  share_with_siblings(p, l, false);
+  return fd;
+}
+
 static void
 listen_open(struct bfd_proto *p, struct bfd_listener *l)
 {
@@ -71,10 +137,11 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
     .port = port_for(l->hop),
     .local = l->local,
     .ifindex = l->ifindex,
+    .device = device_of(p),
     .no_checksum = bfd_config_of(p)->zero_checksum,
     .receive_buffer = RECEIVE_BUFFER,
   };
-  int fd = udp_listen_open(&how);
+  int fd = open_socket(p, l, &how);
 
   if (fd < 0)
   {
@@ -87,6 +154,8 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
   l->error[0] = 0;
   l->last_error = 0;
   l->id = ++p->next_id;
+  l->fd = fd;
+  l->device = device_index(p);
   cmd->msg.kind = BFD_LISTEN;
   cmd->id = l->id;
   cmd->hop = l->hop;
@@ -96,16 +165,23 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
 }
 
 static void
+unlisten(struct bfd_proto *p, struct bfd_listener *l)
+{
+  if (!l->id)
+    return;
+
+  struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
+
+  cmd->msg.kind = BFD_UNLISTEN;
+  cmd->id = l->id;
+  l->id = 0;
+  bfd_post(p, &cmd->msg);
+}
+
+static void
 listen_close(struct bfd_proto *p, struct bfd_listener *l)
 {
-  if (l->id)
-  {
-    struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
-
-    cmd->msg.kind = BFD_UNLISTEN;
-    cmd->id = l->id;
-    bfd_post(p, &cmd->msg);
-  }
+  unlisten(p, l);
   list_remove(&l->n);
   mb_free(l);
 }
@@ -189,7 +265,7 @@ held_by_sibling(const struct bfd_proto *p, enum bfd_hop hop, bool v6)
   {
     const struct bfd_proto *sibling = (const struct bfd_proto *) other;
 
-    if (other->class == &proto_bfd && sibling != p && other->state != PROTO_DOWN &&
+    if (other->class == &proto_bfd && sibling != p && other->state != PROTO_DOWN && same_device(p, sibling) &&
         listen_find(sibling, hop, v6, IP_NONE, 0))
       return true;
   }
@@ -232,6 +308,24 @@ bfd_listen_follow(struct bfd_proto *p)
       else if (!wanted && l)
         listen_close(p, l);
     }
+}
+
+/* A socket is bound to the index of a device: one that was made anew needs another socket. */
+void
+bfd_listen_device(struct bfd_proto *p, const struct iface *i)
+{
+  const char *device = device_of(p);
+  struct bfd_listener *l;
+
+  if (!device || strcmp(i->name, device) != 0 || !i->present)
+    return;
+  LIST_WALK (l, &p->listeners, n)
+    if (!l->id || l->device != i->index)
+    {
+      unlisten(p, l);
+      listen_open(p, l);
+    }
+  bfd_provide_again(p);
 }
 
 static void

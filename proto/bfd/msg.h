@@ -9,6 +9,7 @@
 #define PEREGRINE_BFD_MSG_H
 
 #include "lib/bfd.h"
+#include "proto/bfd/disc.h"
 #include "proto/bfd/packet.h"
 #include "sysdep/loop.h"
 
@@ -42,7 +43,7 @@ struct bfd_path
 {
   bool usable; /* interface up with carrier, local address there; all that follows is valid only then */
   bool point_to_point;
-  uint ifindex; /* 0 for multihop */
+  uint ifindex; /* direct: the interface; multihop: the VRF device, 0 for none */
   ip_addr local;
 };
 
@@ -80,7 +81,9 @@ struct bfd_set_cmd
 {
   struct bfd_msg msg;
   bool trace_packets; /* log each packet */
-  btime exit_linger;  /* how long a session that was removed may go on saying AdminDown */
+  bool has_secret;    /* else discriminators are random */
+  byte secret[BFD_DISC_SECRET];
+  btime exit_linger; /* how long a session that was removed may go on saying AdminDown */
 };
 
 struct bfd_reset_cmd
@@ -115,6 +118,7 @@ struct bfd_engine_stats
   u64 refused[BFD_RX__MAX];
   u64 dropped;    /* by the kernel, because a receive queue was full */
   u64 late_ticks; /* ticks that came so late that we may have been unable to listen */
+  u64 rests;      /* times in which it let others run, because it was busy all the time */
   btime latest;   /* by how much, at worst */
 };
 

@@ -3,9 +3,11 @@
  *
  * Owns the engine's thread. Stopping takes as long as the engine needs to say AdminDown to its peers.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "proto/bfd/bfd.h"
+#include "sysdep/state.h"
 
 void
 bfd_post(struct bfd_proto *p, struct bfd_msg *m)
@@ -55,6 +57,19 @@ reply_received(struct msg *m, void *data)
     engine_stopped(p);
 }
 
+/* The secret discriminators are made with. Without the directory of this build they are random. */
+static bool
+read_secret(const struct bfd_proto *p, byte *secret)
+{
+  const char *asked = bfd_config_of(p)->p.config->state_dir, *dir = asked ? asked : PATH_STATE;
+  int error = state_secret(dir, "bfd.secret", secret, BFD_DISC_SECRET);
+
+  if (error && (asked || error != -ENOENT))
+    log_write(L_WARN, "%s: Discriminators will not survive a restart, for %s/bfd.secret cannot be used: %s",
+              p->p.name, dir, strerror(-error));
+  return !error;
+}
+
 /* Tell the engine what holds for all sessions. */
 static void
 bfd_set_engine(struct proto *proto)
@@ -68,6 +83,7 @@ bfd_set_engine(struct proto *proto)
 
   cmd->msg.kind = BFD_SET;
   cmd->trace_packets = proto->debug & D_PACKETS;
+  cmd->has_secret = read_secret(p, cmd->secret);
   cmd->exit_linger = bfd_config_of(p)->exit_linger;
   bfd_post(p, &cmd->msg);
 }

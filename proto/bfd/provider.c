@@ -19,7 +19,7 @@ key_hash(const struct bfd_key *key)
 {
   u32 where = key->hop == BFD_DIRECT ? hash_text(key->ifname) : ip_hash(key->local);
 
-  return hash_u64((u64) ip_hash(key->remote) << 32 | where) ^ key->vrf;
+  return hash_u64((u64) ip_hash(key->remote) << 32 | where) ^ hash_text(key->vrf);
 }
 
 static struct bfd_shared *
@@ -52,9 +52,12 @@ bfd_shared_find(const struct bfd_proto *p, u64 id)
 static bool
 key_for(const struct bfd_request *r, struct bfd_key *key)
 {
-  *key = (struct bfd_key){ .hop = r->hop, .vrf = r->vrf, .remote = r->remote, .local = r->local };
+  *key = (struct bfd_key){ .hop = r->hop, .remote = r->remote, .local = r->local };
   if (r->hop == BFD_MULTIHOP)
+  {
+    memcpy(key->vrf, r->vrf_name, sizeof(key->vrf));
     return true;
+  }
 
   const char *ifname = r->nb->ifname[0] ? r->nb->ifname : r->nb->iface ? r->nb->iface->name : "";
 
@@ -95,10 +98,17 @@ direct_path(struct bfd_shared *s)
 static struct bfd_path
 multihop_path(struct bfd_shared *s)
 {
-  bool there = iface_ip_usable(s->key.local);
+  const struct iface *vrf = s->key.vrf[0] ? iface_find(s->key.vrf) : NULL;
+  const char *name = s->key.vrf[0] ? s->key.vrf : NULL; /* where none is asked for, any address will do */
 
-  s->waits_for = there ? NULL : "local address";
-  return there ? (struct bfd_path){ .usable = true, .local = s->key.local } : (struct bfd_path){ 0 };
+  s->waits_for = NULL;
+  if (name && !(vrf && vrf->present && vrf->up))
+    s->waits_for = "VRF";
+  else if (!iface_ip_usable(s->key.local, name))
+    s->waits_for = "local address";
+  if (s->waits_for)
+    return (struct bfd_path){ 0 };
+  return (struct bfd_path){ .usable = true, .ifindex = vrf ? vrf->index : 0, .local = s->key.local };
 }
 
 static void
@@ -231,9 +241,11 @@ bfd_provide_again(struct bfd_proto *p)
 
 /* Direct sessions hear of interfaces through their neighbours. */
 static void
-iface_hook(const struct iface *i UNUSED, void *data)
+iface_hook(const struct iface *i, void *data)
 {
   struct bfd_proto *p = data;
+
+  bfd_listen_device(p, i);
 
   sync_later(p, &p->multihop);
 }
@@ -320,12 +332,21 @@ withdraw(struct bfd_provider *pv, struct bfd_request *r)
   leave(pv->data, r);
 }
 
+/* Without `vrf` an instance takes everything; whether packets of VRFs reach it is up to the kernel's
+ * settings. */
+static bool
+accepts_vrf(const char *ours, const char *theirs)
+{
+  return !ours || strcmp(ours, theirs ? theirs : "") == 0;
+}
+
 static bool
 accepts(struct bfd_provider *pv, const struct bfd_request *r)
 {
   bool v6 = !ip_is_v4(r->remote);
 
-  return bfd_accepts_kind(bfd_config_of(pv->data), r->hop, v6) && bfd_listen_serves(pv->data, r->hop, v6);
+  return accepts_vrf(bfd_config_of(pv->data)->p.vrf, r->vrf) &&
+         bfd_accepts_kind(bfd_config_of(pv->data), r->hop, v6) && bfd_listen_serves(pv->data, r->hop, v6);
 }
 
 static const struct bfd_provider_ops provider_ops = {

@@ -244,8 +244,9 @@ show_stats(struct cli *c, const struct bfd_engine_stats *stats)
   cli_line(c, 1020, "  Packets received: %llu, sent: %llu, not sent: %llu, dropped by the kernel: %llu",
            (unsigned long long) stats->rx, (unsigned long long) stats->tx,
            (unsigned long long) stats->tx_errors, (unsigned long long) stats->dropped);
-  cli_line(c, 1020, "  Late ticks: %llu, the worst by %s s", (unsigned long long) stats->late_ticks,
-           TIME_STR(stats->latest));
+  cli_line(c, 1020, "  Late ticks: %llu, the worst by %s s, forced rests: %llu",
+           (unsigned long long) stats->late_ticks, TIME_STR(stats->latest),
+           (unsigned long long) stats->rests);
   for (uint i = BFD_RX_OK + 1; i < BFD_RX__MAX; i++)
     if (stats->refused[i])
       cli_line(c, 1020, "  Packets refused, %s: %llu", bfd_rx_name(i),

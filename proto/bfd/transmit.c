@@ -65,6 +65,7 @@ open_on_port(struct engine_session *s, uint port, bool share)
     .local_port = SOURCE_PORT_FIRST + port,
     .remote_port = s->key.hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP,
     .ifindex = s->path.ifindex,
+    .on_link = s->key.hop == BFD_DIRECT,
     .share_port = share,
   };
 

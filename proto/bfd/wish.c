@@ -24,8 +24,8 @@ bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf_
   struct bfd_config *cf = (struct bfd_config *) pc;
   struct bfd_neighbor_config *nb;
 
-  if (pc->vrf)
-    cf_error(cx, loc, "BFD sessions in a VRF are not supported by this build");
+  if (pc->vrf && strlen(pc->vrf) >= BFD_IFNAME_SIZE)
+    cf_error(cx, loc, "VRF name '%s' is too long, at most %d characters", pc->vrf, BFD_IFNAME_SIZE - 1);
   hash_init(&cf->by_remote, cx->cfg->pool);
   LIST_WALK (nb, &cf->neighbors, n)
   {
@@ -67,6 +67,7 @@ wish_new(struct bfd_proto *p, const struct bfd_neighbor_config *nb)
     .local = nb->local,
     .ifname = nb->ifname[0] ? w->ifname : NULL,
     .client = p->p.name,
+    .vrf = p->p.cf->vrf,
   };
 
   w->cf = *nb;

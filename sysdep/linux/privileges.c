@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -72,8 +73,11 @@ caps_limit(void)
 }
 
 void
-privileges_raise_priority(void)
+privileges_raise(void)
 {
+  struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+  setrlimit(RLIMIT_MEMLOCK, &unlimited);
   if (getpriority(PRIO_PROCESS, 0) == 0)
     setpriority(PRIO_PROCESS, 0, NICE);
 }
@@ -103,8 +107,17 @@ privileges_own_file(const char *path, const char *user, const char *group)
   return chown(path, user ? find_user(user) : (uid_t) -1, group ? find_group(group) : (gid_t) -1) == 0;
 }
 
+bool
+privileges_lock_memory(void)
+{
+  struct rlimit limit;
+
+  return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY &&
+         mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
 void
-privileges_report(void)
+privileges_report(bool locked)
 {
   struct __user_cap_data_struct data[2] = { 0 };
 
@@ -115,4 +128,8 @@ privileges_report(void)
       log_write(L_WARN, "Without %s: %s", needed[i].name, needed[i].loss);
   if (getpriority(PRIO_PROCESS, 0) == 0)
     log_write(L_WARN, "Without CAP_SYS_NICE or LimitNICE: busy programs may delay the main loop");
+  if (!locked)
+    log_write(L_WARN,
+              "Without CAP_SYS_RESOURCE or LimitMEMLOCK=infinity: memory is not locked, and what is swapped "
+              "out delays everything");
 }

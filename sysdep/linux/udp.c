@@ -104,9 +104,17 @@ udp_listen_open(const struct udp_listen *how)
     return fail(fd);
   if (how->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, how->device, strlen(how->device) + 1) < 0)
     return fail(fd);
+  udp_share_port(fd, how->share_port);
   if (bind(fd, &sa.sa, sockaddr_fill(&sa, how->v6, how->local, how->port, how->ifindex)) < 0)
     return fail(fd);
+  udp_share_port(fd, false);
   return fd;
+}
+
+void
+udp_share_port(int fd, bool share)
+{
+  set_int(fd, SOL_SOCKET, SO_REUSEADDR, share);
 }
 
 uint
@@ -151,13 +159,13 @@ sender_options(int fd, const struct udp_sender *how, bool v6)
   if (how->share_port)
     ok = ok && set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (how->ifindex)
-    /*
-     * The peer of a direct session is on this link, whatever the routing table says: a host route through
-     * another router would cost the packet its TTL. The kernel pays for it with a route lookup for each
-     * packet.
-     */
-    ok = ok && set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, how->ifindex) &&
-         set_int(fd, SOL_SOCKET, SO_DONTROUTE, 1);
+    ok = ok && set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, how->ifindex);
+  /*
+   * The peer of a direct session is on this link, whatever the routing table says: a host route through
+   * another router would cost the packet its TTL. The kernel pays for it with a route lookup for each packet.
+   */
+  if (how->on_link)
+    ok = ok && set_int(fd, SOL_SOCKET, SO_DONTROUTE, 1);
 
   set_int(fd, SOL_SOCKET, SO_PRIORITY, CONTROL_PRIORITY); /* needs CAP_NET_ADMIN; a queueing hint only */
   return ok;
@@ -198,7 +206,8 @@ udp_send(int fd, const byte *data, size_t size)
 
 struct udp_batch
 {
-  btime offset; /* of the wall clock, when last read */
+  btime offset;  /* of the wall clock, when last read */
+  btime stepped; /* when it was last found to have been set, in monotonic time */
   struct mmsghdr messages[UDP_BATCH];
   struct iovec iov[UDP_BATCH];
   union sockaddr_ip from[UDP_BATCH];
@@ -207,12 +216,29 @@ struct udp_batch
   _Alignas(struct cmsghdr) byte control[UDP_BATCH][CONTROL_SPACE];
 };
 
+/* What the wall clock shows more than the monotonic one; read anew when we were interrupted in between. */
+static btime
+wall_offset(void)
+{
+  btime before, wall, after;
+  int tries = 3;
+
+  do
+  {
+    before = clock_now();
+    wall = clock_wall();
+    after = clock_now();
+  } while (after - before > CLOCK_STEP / 4 && --tries);
+  return wall - after; /* what it took makes packets younger */
+}
+
 struct udp_batch *
 udp_batch_new(pool *p)
 {
   struct udp_batch *b = mb_alloc(p, sizeof(*b));
 
-  b->offset = clock_wall() - clock_now();
+  b->offset = wall_offset();
+  b->stepped = -1;
   for (int i = 0; i < UDP_BATCH; i++)
   {
     struct msghdr *m = &b->messages[i].msg_hdr;
@@ -296,12 +322,18 @@ udp_batch_read(struct udp_batch *b, int fd, btime floor, const struct udp_packet
   if (n < 0)
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 
-  btime wall = clock_wall(), now = clock_now(),
-        offset = wall - now; /* a pause in between makes packets younger */
-  /* The wall clock was set while packets may have waited: their stamps mean nothing. */
-  bool stepped = llabs(offset - b->offset) > CLOCK_STEP;
+  btime offset = wall_offset(), now = clock_now();
 
+  /*
+   * The wall clock was set while packets waited, here or on another socket: until each has been seen empty
+   * since, stamps mean nothing there.
+   */
+  if (llabs(offset - b->offset) > CLOCK_STEP)
+    b->stepped = now;
   b->offset = offset;
+
+  bool stepped = floor <= b->stepped;
+
   for (int i = 0; i < n; i++)
   {
     struct udp_packet *p = &b->packets[i];

@@ -163,6 +163,25 @@ a_port_is_taken_exclusively(void **ctx)
   }
 }
 
+/* A socket bound to a device (a VRF) beside one that is not: rivals to the kernel, unless both agree. */
+static void
+sockets_of_two_devices_share_a_port_when_told_to(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int first = listen_any(f, false);
+  struct udp_listen any = { .port = port_of(first) }, lo = any;
+
+  lo.device = "lo";
+  assert_int_equal(udp_listen_open(&lo), -EADDRINUSE);
+  lo.share_port = true;
+  assert_int_equal(udp_listen_open(&lo), -EADDRINUSE);
+  udp_share_port(first, true);
+  keep(f, udp_listen_open(&lo));
+  udp_share_port(first, false);
+  any.share_port = true; /* as another program might */
+  assert_int_equal(udp_listen_open(&any), -EADDRINUSE);
+}
+
 static void
 both_families_may_have_the_same_port(void **ctx)
 {
@@ -573,6 +592,7 @@ main(void)
 {
   const struct CMUnitTest tests[] = {
     TEST(a_port_is_taken_exclusively),
+    TEST(sockets_of_two_devices_share_a_port_when_told_to),
     TEST(both_families_may_have_the_same_port),
     TEST(a_socket_that_cannot_be_opened_leaves_none_behind),
     TEST(descriptors_do_not_block_and_are_not_inherited),

@@ -25,6 +25,7 @@
 #define ROUND_EVENTS 64
 #define ROUND_MESSAGES 64
 #define THREAD_STACK (256 << 10)
+#define DUTY_WINDOW BT_MS(10) /* of which a real-time loop gets nine tenths */
 
 struct loop
 {
@@ -46,7 +47,10 @@ struct loop
   struct loop_slices slices;
   btime callback_limit, round_limit; /* 0: none */
   _Atomic btime round_start;         /* 0: waiting */
-  int apart;                         /* the processor of threads set apart, or -1 */
+  atomic_bool realtime;              /* its thread is: it must leave some time to others */
+  btime duty_start, duty_busy;       /* since when, and how long it was not waiting */
+  u64 rests;
+  int apart; /* the processor of threads set apart, or -1 */
 };
 
 /* Slices */
@@ -536,6 +540,34 @@ loop_round(struct loop *l)
   loop_run_work(l);
 }
 
+/*
+ * The kernel's own threads, those that deliver packets among them, have no real-time priority: a loop that
+ * never waits on their processor would starve them, and itself.
+ */
+static void
+loop_rest(struct loop *l, btime start)
+{
+  btime now = clock_now(), length = now - l->duty_start;
+  struct timespec rest = { .tv_nsec = DUTY_WINDOW / 10 * 1000 };
+
+  l->duty_busy += now - start;
+  if (length < DUTY_WINDOW)
+    return;
+  if (l->duty_busy > length - length / 10)
+  {
+    l->rests++;
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
+  }
+  l->duty_start = clock_now();
+  l->duty_busy = 0;
+}
+
+u64
+loop_rests(const struct loop *l)
+{
+  return l->rests;
+}
+
 void
 loop_run(struct loop *l)
 {
@@ -549,6 +581,8 @@ loop_run(struct loop *l)
 
     atomic_store_explicit(&l->round_start, start, memory_order_relaxed);
     loop_round(l);
+    if (atomic_load_explicit(&l->realtime, memory_order_relaxed))
+      loop_rest(l, start);
     if (l->round_limit && clock_now() - start > l->round_limit)
       log_write(L_WARN, "Loop %s: a round took %s s", l->name, TIME_STR(clock_now() - start));
   }
@@ -618,7 +652,11 @@ thread_realtime(struct thread *t)
 {
   struct sched_param param = { .sched_priority = REALTIME_PRIORITY };
 
-  return -pthread_setschedparam(t->id, SCHED_FIFO, &param);
+  int error = pthread_setschedparam(t->id, SCHED_FIFO, &param);
+
+  if (!error)
+    atomic_store_explicit(&t->loop->realtime, true, memory_order_relaxed);
+  return -error;
 }
 
 /* Keep a thread of the program off a processor, unless it may use no other. */

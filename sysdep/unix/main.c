@@ -356,12 +356,14 @@ run(struct config *cfg)
   open_control_sockets(cfg);
 
   FILE *pid_file = open_pid_file();
+  bool locked;
 
   raise_file_limit();
-  privileges_raise_priority();
+  privileges_raise();
   privileges_drop(bird.opt.user, bird.opt.group);
   if (!bird.opt.foreground && !bird.opt.debug)
     daemonize();
+  locked = privileges_lock_memory();
   write_pid_file(pid_file);
   watch_signals();
 
@@ -375,7 +377,7 @@ run(struct config *cfg)
   protos_init(bird.pool, bird.loop);
   set_log_sinks(cfg);
   log_start();
-  privileges_report();
+  privileges_report(locked);
   reconfig_init(bird.pool, bird.loop, cfg, &reconfig_hooks);
   log_write(L_INFO, "Started");
   loop_run(bird.loop);
