@@ -84,8 +84,8 @@ const char *bfd_state_name(uint state);
 const char *bfd_diag_name(uint diag); /* "Unknown" past the last assigned number */
 
 /*
- * Which session. Direct: (interface, remote), for an interface tells its VRF; multihop: (VRF, local, remote). @local of a direct session
- * is an attribute (RFC 5881 section 3), IP_NONE for "choose one".
+ * Which session. Direct: (interface, remote), for an interface tells its VRF; multihop: (VRF, local, remote).
+ * @local of a direct session is an attribute (RFC 5881 section 3), IP_NONE for "choose one".
  */
 struct bfd_key
 {

@@ -7,14 +7,14 @@
 #include "lib/types.h"
 
 /*
- * Run ahead of ordinary programs, unless someone has chosen a nice value already, and raise the limits of memory
- * that is locked. Before privileges_drop(), which leaves the right to thread_realtime().
+ * Run ahead of ordinary programs, unless someone has chosen a nice value already, and raise the limits of
+ * memory that is locked. Before privileges_drop(), which leaves the right to thread_realtime().
  */
 void privileges_raise(void);
 
 /*
- * Keep all memory, that to come included, from being swapped out: a session does not wait for a disk. Only where
- * no limit would make later allocations fail; false: there is one. Not inherited by fork().
+ * Keep all memory, that to come included, from being swapped out: a session does not wait for a disk. Only
+ * where no limit would make later allocations fail; false: there is one. Not inherited by fork().
  */
 bool privileges_lock_memory(void);
 

@@ -78,10 +78,11 @@ request_hook(struct bfd_request *r UNUSED, const struct bfd_status *st UNUSED, v
 static void
 ask_for_bfd(struct static_hop *h)
 {
-  struct bfd_peer peer = {
-    .hop = BFD_DIRECT, .remote = h->cf.via, .ifname = h->ifname[0] ? h->ifname : NULL, .client = h->p->p.name,
-    .vrf = h->p->vrf
-  };
+  struct bfd_peer peer = { .hop = BFD_DIRECT,
+                           .remote = h->cf.via,
+                           .ifname = h->ifname[0] ? h->ifname : NULL,
+                           .client = h->p->p.name,
+                           .vrf = h->p->vrf };
 
   h->request = bfd_request_new(h->pool, &peer, NULL, request_hook, h);
 }
