@@ -97,7 +97,7 @@ password_is_valid(const struct password_time *t, btime wall)
 }
 
 const struct password *
-password_to_sign(const struct password_list *l, btime wall)
+password_to_sign(const struct password_list *l, uint longest, btime wall)
 {
   const struct password *best = NULL;
 
@@ -105,7 +105,8 @@ password_to_sign(const struct password_list *l, btime wall)
   {
     const struct password *pw = &l->list[i];
 
-    if (password_is_valid(&pw->generate, wall) && (!best || pw->generate.from > best->generate.from))
+    if (pw->length <= longest && password_is_valid(&pw->generate, wall) &&
+        (!best || pw->generate.from > best->generate.from))
       best = pw;
   }
   return best;

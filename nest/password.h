@@ -44,8 +44,11 @@ bool password_list_equal(const struct password_list *a, const struct password_li
 
 bool password_is_valid(const struct password_time *t, btime wall);
 
-/* Which one to sign with: of those valid the one whose time began last, then the first. NULL: none. */
-const struct password *password_to_sign(const struct password_list *l, btime wall);
+/*
+ * Which one to sign with: of those valid, and not longer than @longest, the one whose time began last, then
+ * the first. NULL: none.
+ */
+const struct password *password_to_sign(const struct password_list *l, uint longest, btime wall);
 
 /* When validity of any of them next changes after @wall; BT_NEVER: it does not. */
 btime password_next_change(const struct password_list *l, btime wall);

@@ -69,23 +69,6 @@ bfd_auth_settle(struct bfd_auth *a)
   a->before = NULL;
 }
 
-void
-bfd_auth_change(struct bfd_auth *a, const struct bfd_keys *keys, bool gently, btime now)
-{
-  const struct bfd_keys *used = a->changing ? a->before : a->keys;
-
-  a->keys = keys;
-  bfd_auth_settle(a);
-  if (!gently)
-    return;
-  a->before = used;
-  a->changing = true;
-  a->change_end = now + BFD_AUTH_PATIENCE;
-  a->since_probe = 0;
-}
-
-/* Sending */
-
 static const struct bfd_secret *
 signing_secret(const struct bfd_keys *keys)
 {
@@ -94,6 +77,29 @@ signing_secret(const struct bfd_keys *keys)
       return &keys->secret[i];
   return NULL;
 }
+
+void
+bfd_auth_change(struct bfd_auth *a, const struct bfd_keys *keys, btime patience, btime now)
+{
+  const struct bfd_keys *used = a->changing ? a->before : a->keys;
+
+  a->keys = keys;
+  bfd_auth_settle(a);
+  if (patience <= 0 || (used && !signing_secret(used)))
+    return;
+  a->before = used;
+  a->changing = true;
+  a->change_end = now + patience;
+  a->since_probe = 0;
+}
+
+void
+bfd_auth_update(struct bfd_auth *a, const struct bfd_keys *keys)
+{
+  a->keys = keys;
+}
+
+/* Sending */
 
 /*
  * 6.7.3: meticulous authentication counts packets. Otherwise the number need not change while the contents do
@@ -252,10 +258,13 @@ id_accepted(const struct bfd_keys *keys, u8 id)
   return false;
 }
 
-/* In the order of 6.7.2 to 6.7.4. Several keys may have one number: while it is given to another secret. */
+/*
+ * In the order of 6.7.2 to 6.7.4. Several keys may have one number: while it is given to another secret. @by
+ * is the one that fits.
+ */
 static enum bfd_rx
 check(const struct bfd_auth *a, const struct bfd_keys *keys, const struct bfd_packet *pkt, const byte *data,
-      btime arrival, struct section *sec)
+      btime arrival, struct section *sec, const struct bfd_secret **by)
 {
   bool read;
 
@@ -275,7 +284,10 @@ check(const struct bfd_auth *a, const struct bfd_keys *keys, const struct bfd_pa
   for (uint i = 0; i < keys->count; i++)
     if (keys->secret[i].accept && keys->secret[i].id == sec->id &&
         secret_matches(sec, &keys->secret[i], pkt, data))
+    {
+      *by = &keys->secret[i];
       return BFD_RX_OK;
+    }
   return BFD_RX_AUTH_DIGEST;
 }
 
@@ -293,20 +305,37 @@ take_sequence(struct bfd_auth *a, const struct section *sec, btime arrival, btim
   a->rx_forget = arrival + memory;
 }
 
+static bool
+same_signature(const struct bfd_keys *a, const struct bfd_keys *b)
+{
+  const struct bfd_secret *sa = a ? signing_secret(a) : NULL, *sb = b ? signing_secret(b) : NULL;
+
+  return sa && sb && a->type == b->type && sa->id == sb->id && sa->length == sb->length &&
+         memcmp(sa->data, sb->data, sa->length) == 0;
+}
+
+/* The peer sent what satisfies the new keys, by means of @by. Will it believe what we sign with them? */
+static bool
+has_followed(const struct bfd_auth *a, const struct bfd_secret *by)
+{
+  return !by || by->generate || same_signature(a->keys, a->before) || !signing_secret(a->keys);
+}
+
 enum bfd_rx
 bfd_auth_verify(struct bfd_auth *a, const struct bfd_packet *pkt, const byte *data, btime arrival,
                 btime memory)
 {
   struct section sec = { 0 };
-  enum bfd_rx rx = check(a, a->keys, pkt, data, arrival, &sec), rx_before = rx;
+  const struct bfd_secret *by = NULL;
+  enum bfd_rx rx = check(a, a->keys, pkt, data, arrival, &sec, &by), rx_before = rx;
 
-  if (rx == BFD_RX_OK)
+  if (rx == BFD_RX_OK && a->changing && has_followed(a, by))
   {
-    a->followed |= a->changing;
+    a->followed = true;
     bfd_auth_settle(a);
   }
-  else if (a->changing && arrival < a->change_end)
-    rx_before = check(a, a->before, pkt, data, arrival, &sec);
+  else if (rx != BFD_RX_OK && a->changing && arrival < a->change_end)
+    rx_before = check(a, a->before, pkt, data, arrival, &sec, &by);
   if (rx_before == BFD_RX_OK)
     take_sequence(a, &sec, arrival, memory);
   return rx_before == BFD_RX_OK ? BFD_RX_OK : rx;

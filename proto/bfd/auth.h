@@ -5,15 +5,14 @@
  *
  * Both sides of a session cannot be given other keys at the same moment. So while a session is Up a change of
  * its configuration is not in use at once (6.7.1): packets go on being signed as before, except that now and
- * then one tries the new keys, and both kinds are accepted. The first packet from the peer that satisfies the
- * new keys brings them into use, for good; so does the end of BFD_AUTH_PATIENCE, and so does leaving Up.
+ * then one tries the new keys, and both kinds are accepted. The first packet which shows that the peer knows
+ * the key we shall sign with brings the new ones into use, for good; so does the end of our patience, and so
+ * does leaving Up, but for AdminDown, which the peer is to believe.
  */
 #ifndef PEREGRINE_BFD_AUTH_H
 #define PEREGRINE_BFD_AUTH_H
 
 #include "proto/bfd/packet.h"
-
-#define BFD_AUTH_PATIENCE BT_S(300)
 
 struct bfd_auth
 {
@@ -34,10 +33,13 @@ struct bfd_auth
 void bfd_auth_init(struct bfd_auth *a, u32 seq);
 
 /*
- * Other keys from now on, or, @gently, from when the peer follows. @a keeps @keys and, while `changing`, the
- * former ones; the caller keeps them alive for as long.
+ * Other keys, from when the peer follows, but at the latest after @patience; 0: from now on. @a keeps @keys
+ * and, while `changing`, the former ones; the caller keeps them alive for as long.
  */
-void bfd_auth_change(struct bfd_auth *a, const struct bfd_keys *keys, bool gently, btime now);
+void bfd_auth_change(struct bfd_auth *a, const struct bfd_keys *keys, btime patience, btime now);
+
+/* The same keys at another time of day: some may have begun or ended to be valid. A change goes on. */
+void bfd_auth_update(struct bfd_auth *a, const struct bfd_keys *keys);
 
 /* The keys configured are in use from now on. */
 void bfd_auth_settle(struct bfd_auth *a);

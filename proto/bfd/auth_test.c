@@ -13,6 +13,7 @@
 #define NOW BT_S(1000)
 #define MEMORY BT_MS(600)
 #define MULT 5
+#define PATIENCE BT_S(300)
 
 /* Keys */
 
@@ -57,7 +58,7 @@ auth_with(const struct bfd_keys *keys, u32 seq)
   struct bfd_auth a;
 
   bfd_auth_init(&a, seq);
-  bfd_auth_change(&a, keys, false, NOW);
+  bfd_auth_change(&a, keys, 0, NOW);
   return a;
 }
 
@@ -336,7 +337,7 @@ pass_number(enum bfd_auth_type t, u32 last, u32 seq, btime arrival)
   assert_int_equal(pass(&a, &b), BFD_RX_OK);
   assert_int_equal(b.rx_seq, last);
   bfd_auth_init(&a, seq - 1);
-  bfd_auth_change(&a, &ring.keys, false, NOW);
+  bfd_auth_change(&a, &ring.keys, 0, NOW);
   w = sign_state(&a, BFD_DOWN, false);
   rx = verify_at(&b, &w, arrival);
   assert_int_equal(b.rx_seq, rx == BFD_RX_OK ? seq : last);
@@ -514,13 +515,13 @@ both_are_accepted_until_the_peer_follows(void **ctx UNUSED)
     struct bfd_auth peer = auth_with(c.from, 0), us = auth_with(c.from, 100);
 
     assert_int_equal(pass(&peer, &us), BFD_RX_OK);
-    bfd_auth_change(&us, c.to, true, NOW);
+    bfd_auth_change(&us, c.to, PATIENCE, NOW);
     for (int i = 0; i < 20; i++)
     {
       assert_int_equal(pass(&peer, &us), BFD_RX_OK);
       assert_int_equal(pass(&us, &peer), BFD_RX_OK);
     }
-    bfd_auth_change(&peer, c.to, false, NOW);
+    bfd_auth_change(&peer, c.to, 0, NOW);
     assert_int_equal(pass(&peer, &us), BFD_RX_OK);
     assert_false(us.changing);
     assert_int_equal(pass(&us, &peer), BFD_RX_OK);
@@ -536,7 +537,7 @@ once_the_peer_has_followed_there_is_no_way_back(void **ctx UNUSED)
   {
     struct bfd_auth peer = auth_with(c.to, 0), us = auth_with(c.from, 100), former = auth_with(c.from, 10);
 
-    bfd_auth_change(&us, c.to, true, NOW);
+    bfd_auth_change(&us, c.to, PATIENCE, NOW);
     assert_int_equal(pass(&peer, &us), BFD_RX_OK);
     assert_int_not_equal(pass(&former, &us), BFD_RX_OK);
   }
@@ -554,7 +555,7 @@ two_that_are_gentle_agree(void **ctx UNUSED)
     int lost = 0, rounds = 0;
 
     assert_int_equal(pass(&a, &b), BFD_RX_OK);
-    bfd_auth_change(&a, c.to, true, NOW);
+    bfd_auth_change(&a, c.to, PATIENCE, NOW);
     /* Meanwhile the other one has not been told: it loses a packet now and then, never two in a row. */
     for (int i = 0, row = 0; i < 50; i++)
     {
@@ -565,7 +566,7 @@ two_that_are_gentle_agree(void **ctx UNUSED)
       assert_true(row < 2);
     }
     assert_in_range(lost, 5, 8);
-    bfd_auth_change(&b, c.to, true, NOW);
+    bfd_auth_change(&b, c.to, PATIENCE, NOW);
     for (; a.changing || b.changing; rounds++)
     {
       assert_true(rounds < 10);
@@ -573,6 +574,79 @@ two_that_are_gentle_agree(void **ctx UNUSED)
       assert_int_equal(verify(&a, sign_state(&b, BFD_UP, true)), BFD_RX_OK);
     }
   }
+}
+
+/* The textbook: both accept the new key; then one side signs with it, and some time later the other. */
+static void
+a_packet_of_the_old_key_does_not_show_that_the_peer_knows_the_new_one(void **ctx UNUSED)
+{
+  static const struct key next[] = { { 1, "old", false, true }, { 2, "new", true, true } };
+
+  FOR_TYPES(t)
+  {
+    struct ring r1, r2;
+    const struct bfd_keys *first = one_key(&r1, t, 1, "old"), *second = make_ring(&r2, t, next, 2);
+    struct bfd_auth peer = auth_with(first, 0), us = auth_with(first, 100);
+
+    bfd_auth_change(&us, second, PATIENCE, NOW);
+    for (int i = 0; i < 20; i++)
+    {
+      assert_int_equal(pass(&peer, &us), BFD_RX_OK);
+      assert_int_equal(pass(&us, &peer), BFD_RX_OK);
+    }
+    assert_true(us.changing);
+    bfd_auth_change(&peer, second, PATIENCE, NOW);
+    for (int i = 0; i < 10; i++)
+    {
+      assert_int_equal(verify(&peer, sign_state(&us, BFD_UP, true)), BFD_RX_OK);
+      assert_int_equal(verify(&us, sign_state(&peer, BFD_UP, true)), BFD_RX_OK);
+    }
+    assert_false(us.changing || peer.changing);
+  }
+}
+
+static void
+one_more_key_to_accept_needs_nobody_to_follow(void **ctx UNUSED)
+{
+  static const struct key both[] = { { 1, "old", true, true }, { 2, "new", false, true } };
+
+  FOR_TYPES(t)
+  {
+    struct ring r1, r2;
+    const struct bfd_keys *first = one_key(&r1, t, 1, "old");
+    struct bfd_auth peer = auth_with(first, 0), us = auth_with(first, 100);
+
+    bfd_auth_change(&us, make_ring(&r2, t, both, 2), PATIENCE, NOW);
+    assert_int_equal(pass(&peer, &us), BFD_RX_OK);
+    assert_false(us.changing);
+  }
+}
+
+static void
+the_time_of_day_does_not_end_a_change(void **ctx UNUSED)
+{
+  struct ring r1, r2, r3;
+  const struct bfd_keys *first = one_key(&r1, BFD_AUTH_KEYED_SHA1, 1, "first");
+  struct bfd_auth peer = auth_with(first, 0), us = auth_with(first, 0);
+
+  bfd_auth_change(&us, one_key(&r2, BFD_AUTH_KEYED_SHA1, 2, "second"), PATIENCE, NOW);
+  bfd_auth_update(&us, one_key(&r3, BFD_AUTH_KEYED_SHA1, 3, "third"));
+  assert_int_equal(pass(&peer, &us), BFD_RX_OK);
+  assert_int_equal(pass(&us, &peer), BFD_RX_OK);
+  peer = auth_with(us.keys, us.rx_seq);
+  assert_int_equal(pass(&peer, &us), BFD_RX_OK);
+  assert_false(us.changing);
+}
+
+static void
+what_could_not_sign_is_left_at_once(void **ctx UNUSED)
+{
+  static const struct key mute[] = { { 1, "old", false, true } };
+  struct ring r1, r2;
+  struct bfd_auth us = auth_with(make_ring(&r1, BFD_AUTH_KEYED_SHA1, mute, 1), 0);
+
+  bfd_auth_change(&us, one_key(&r2, BFD_AUTH_KEYED_SHA1, 2, "new"), PATIENCE, NOW);
+  assert_false(us.changing);
 }
 
 static void
@@ -586,14 +660,14 @@ patience_ends(void **ctx UNUSED)
     struct wire w;
     byte data[BFD_PACKET_MAX] = { 0 };
 
-    bfd_auth_change(&us, c.to, true, NOW);
+    bfd_auth_change(&us, c.to, PATIENCE, NOW);
     late = us;
     w = sign(&peer);
-    assert_int_equal(verify_at(&late, &w, NOW + BFD_AUTH_PATIENCE - 1), BFD_RX_OK);
+    assert_int_equal(verify_at(&late, &w, NOW + PATIENCE - 1), BFD_RX_OK);
     late = us;
-    assert_int_not_equal(verify_at(&late, &w, NOW + BFD_AUTH_PATIENCE), BFD_RX_OK);
+    assert_int_not_equal(verify_at(&late, &w, NOW + PATIENCE), BFD_RX_OK);
     free(w.data);
-    bfd_auth_sign(&us, data, false, NOW + BFD_AUTH_PATIENCE);
+    bfd_auth_sign(&us, data, false, NOW + PATIENCE);
     assert_false(us.changing);
   }
 }
@@ -607,12 +681,12 @@ a_second_change_starts_from_what_is_in_use(void **ctx UNUSED)
   const struct bfd_keys *third = one_key(&r3, BFD_AUTH_KEYED_SHA1, 1, "third");
   struct bfd_auth peer = auth_with(first, 0), us = auth_with(first, 0), between = auth_with(second, 0);
 
-  bfd_auth_change(&us, second, true, NOW);
-  bfd_auth_change(&us, third, true, NOW);
+  bfd_auth_change(&us, second, PATIENCE, NOW);
+  bfd_auth_change(&us, third, PATIENCE, NOW);
   assert_ptr_equal(us.before, first);
   assert_int_equal(pass(&between, &us), BFD_RX_AUTH_DIGEST);
   assert_int_equal(pass(&peer, &us), BFD_RX_OK);
-  bfd_auth_change(&us, third, false, NOW);
+  bfd_auth_change(&us, third, 0, NOW);
   assert_int_equal(pass(&peer, &us), BFD_RX_AUTH_DIGEST);
 }
 
@@ -638,6 +712,10 @@ main(void)
     cmocka_unit_test(both_are_accepted_until_the_peer_follows),
     cmocka_unit_test(once_the_peer_has_followed_there_is_no_way_back),
     cmocka_unit_test(two_that_are_gentle_agree),
+    cmocka_unit_test(a_packet_of_the_old_key_does_not_show_that_the_peer_knows_the_new_one),
+    cmocka_unit_test(one_more_key_to_accept_needs_nobody_to_follow),
+    cmocka_unit_test(the_time_of_day_does_not_end_a_change),
+    cmocka_unit_test(what_could_not_sign_is_left_at_once),
     cmocka_unit_test(patience_ends),
     cmocka_unit_test(a_second_change_starts_from_what_is_in_use),
   };

@@ -152,17 +152,17 @@ struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
 /*
  * What the requests of @s add up to. Sorts out those that differ in their guard, remembers the guard of the
  * others and makes the keys of the moment. @rekeyed: they are others than the engine was told of last;
- * @gently: because of the configuration, not of the time of day.
+ * @patience: as in struct bfd_cmd.
  */
-struct bfd_params bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, bool *gently, bool *rekeyed);
+struct bfd_params bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, btime *patience, bool *rekeyed);
 void bfd_share_forget(struct bfd_shared *s); /* wipe its secrets */
 
 /*
  * What the requests of @s make of it under @cf, where @options says what each of them asks for (NULL:
  * nothing). False: nobody asks. @guard borrows its passwords.
  */
-bool bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s,
-                      const struct bfd_options *(*options)(const struct bfd_request *r, void *data),
+typedef const struct bfd_options *bfd_options_of(const struct bfd_request *r, void *data);
+bool bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_options_of *options,
                       void *data, struct bfd_params *params, struct bfd_guard *guard);
 
 bool bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b);

@@ -268,7 +268,10 @@ session_set_keys(struct bfd_engine *e, struct engine_session *s, const struct bf
   bool changing = s->v.auth.changing; /* then the keys that are replaced were never in use */
 
   s->keys = keys_copy(e, &cmd->keys);
-  bfd_session_set_keys(&s->v, s->keys, cmd->keys_gently, loop_now(e->loop));
+  if (cmd->keys_patience == BFD_KEYS_TICK)
+    bfd_auth_update(&s->v.auth, s->keys);
+  else
+    bfd_session_set_keys(&s->v, s->keys, cmd->keys_patience, loop_now(e->loop));
   drop_old_keys(s);
   if (!changing && s->v.auth.changing)
     s->old_keys = last;
@@ -564,6 +567,8 @@ engine_add(struct bfd_engine *e, const struct bfd_cmd *cmd)
     s->note->msg.kind = BFD_NOTE;
   }
   session_configure(e, s, cmd);
+  if (s->v.state == BFD_ADMIN_DOWN)
+    session_note(e, s); /* it begins with that, so nothing else says so */
 }
 
 static void

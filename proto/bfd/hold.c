@@ -156,7 +156,9 @@ bfd_cmd_enable(struct cli *c, const struct bfd_which *which)
         mb_free(h);
         here = true;
       }
-    if (here)
+    if (which->ifname && hold_find(p, &(struct bfd_which){ .remote = which->remote }))
+      cli_line(c, 8, "%s: session to %s disabled on all interfaces", p->p.name, IP_STR(which->remote));
+    else if (here)
       cli_line(c, 11, "%s: session to %s enabled", p->p.name, IP_STR(which->remote));
     else if (walk_sessions(p, which, no_hook))
       cli_line(c, 10, "%s: session to %s already enabled", p->p.name, IP_STR(which->remote));

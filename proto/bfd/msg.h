@@ -54,6 +54,8 @@ bfd_path_equal(const struct bfd_path *a, const struct bfd_path *b)
          ip_equal(a->local, b->local);
 }
 
+#define BFD_KEYS_TICK (-1)
+
 /* ADD, CHANGE, REMOVE. The receiver wipes the keys. */
 struct bfd_cmd
 {
@@ -62,7 +64,9 @@ struct bfd_cmd
   struct bfd_key key; /* ADD only */
   struct bfd_path path;
   struct bfd_params params;
-  bool keys_gently; /* the configuration changed; else a time of validity began or ended */
+  /* How long the peer may take to follow a change of keys; BFD_KEYS_TICK: only the time of day has changed.
+   */
+  btime keys_patience;
   struct bfd_keys keys;
 };
 

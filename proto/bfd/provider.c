@@ -136,9 +136,10 @@ wanted_path(struct bfd_proto *p, struct bfd_shared *s)
 /* Telling the engine */
 
 static void
-send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_shared *s, bool gently)
+send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_shared *s, btime patience)
 {
-  size_t keys = bfd_keys_size(s->keys ? s->keys->count : 0);
+  bool with_keys = s->keys && kind != BFD_REMOVE;
+  size_t keys = bfd_keys_size(with_keys ? s->keys->count : 0);
   struct bfd_cmd *cmd = msg_alloc(sizeof(*cmd) - sizeof(cmd->keys) + keys);
 
   cmd->msg.kind = kind;
@@ -146,8 +147,8 @@ send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_share
   cmd->key = s->key;
   cmd->path = s->path;
   cmd->params = s->params;
-  cmd->keys_gently = gently;
-  if (s->keys)
+  cmd->keys_patience = patience;
+  if (with_keys)
     memcpy(&cmd->keys, s->keys, keys);
   bfd_post(p, &cmd->msg);
 }
@@ -164,8 +165,9 @@ bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
 static void
 sync_session(struct bfd_proto *p, struct bfd_shared *s)
 {
-  bool gently, rekeyed;
-  struct bfd_params params = bfd_share_settle(p, s, &gently, &rekeyed);
+  btime patience;
+  bool rekeyed;
+  struct bfd_params params = bfd_share_settle(p, s, &patience, &rekeyed);
   struct bfd_path path = wanted_path(p, s);
   bool change = rekeyed || !bfd_path_equal(&path, &s->path) || !bfd_params_equal(&params, &s->params);
 
@@ -174,14 +176,14 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
   if (s->id)
   {
     if (change)
-      send_command(p, BFD_CHANGE, s, gently);
+      send_command(p, BFD_CHANGE, s, patience);
     return;
   }
   if (!path.usable)
     return; /* the engine hears of it when there is a way to the peer */
   s->id = ++p->next_id;
   hash_add(&p->by_id, &s->by_id, hash_u64(s->id));
-  send_command(p, BFD_ADD, s, false);
+  send_command(p, BFD_ADD, s, 0);
 }
 
 static void
@@ -271,7 +273,7 @@ shared_free(struct bfd_proto *p, struct bfd_shared *s)
 {
   if (s->id)
   {
-    send_command(p, BFD_REMOVE, s, false);
+    send_command(p, BFD_REMOVE, s, 0);
     hash_remove(&p->by_id, &s->by_id);
   }
   if (s->listener)

@@ -107,7 +107,8 @@ step(struct bfd_session *s, enum bfd_event event, btime now)
   s->since = now;
   if (st.diag != BFD_DIAG_KEEP)
     s->diag = st.diag;
-  bfd_auth_settle(&s->auth); /* there is no session left to disturb */
+  if (s->state != BFD_ADMIN_DOWN)
+    bfd_auth_settle(&s->auth); /* there is no session left to disturb */
   if (st.actions & (TX_SLOW | POLL))
     todo |= retime(s);
   if (st.actions & POLL)
@@ -185,9 +186,9 @@ bfd_session_authenticate(struct bfd_session *s, const struct bfd_packet *pkt, co
 }
 
 void
-bfd_session_set_keys(struct bfd_session *s, const struct bfd_keys *keys, bool gently, btime now)
+bfd_session_set_keys(struct bfd_session *s, const struct bfd_keys *keys, btime patience, btime now)
 {
-  bfd_auth_change(&s->auth, keys, gently && s->state == BFD_UP, now);
+  bfd_auth_change(&s->auth, keys, s->state == BFD_UP ? patience : 0, now);
 }
 
 /* The part of 6.8.6 that copies what the peer says. */

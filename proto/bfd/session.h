@@ -82,10 +82,10 @@ enum bfd_rx bfd_session_authenticate(struct bfd_session *s, const struct bfd_pac
                                      btime arrival);
 
 /*
- * Sign and accept with other @keys (NULL: none), gradually where a session is Up and @gently is asked for;
- * see auth.h for how long the former ones have to live.
+ * Sign and accept with other @keys (NULL: none), gradually where a session is Up; see auth.h for @patience
+ * and how long the former ones have to live.
  */
-void bfd_session_set_keys(struct bfd_session *s, const struct bfd_keys *keys, bool gently, btime now);
+void bfd_session_set_keys(struct bfd_session *s, const struct bfd_keys *keys, btime patience, btime now);
 
 /* Take in an accepted packet. */
 uint bfd_session_receive(struct bfd_session *s, const struct bfd_packet *pkt, btime arrival);

@@ -9,6 +9,8 @@
 #include "proto/bfd/bfd.h"
 #include "sysdep/clock.h"
 
+#define KEYS_PATIENCE BT_S(300) /* for a peer to be given the keys that we were given */
+
 /* RFC 5880 leaves sharing to us: the request that wants to know soonest sets the pace. bird.conf(5) */
 static bool
 request_before(const struct bfd_request *a, const struct bfd_params *pa, const struct bfd_request *b,
@@ -48,49 +50,79 @@ base_options(const struct bfd_config *cf, const struct bfd_shared *s)
 }
 
 static struct bfd_guard
-guard_of(const struct bfd_options *base, const struct bfd_options *own)
+guard_of(const struct bfd_shared *s, const struct bfd_options *base, const struct bfd_options *own)
 {
   struct bfd_guard guard = { 0 };
 
   bfd_options_guard(&guard, base);
   bfd_options_guard(&guard, own);
+  if (s->key.hop == BFD_DIRECT)
+    guard.min_ttl = 0; /* it has to be 255 there */
   return guard;
 }
 
+/* All requests of a session, those that differ included. */
+#define FOR_REQUESTS(r, s)              \
+  for (uint set_ = 0; set_ < 2; set_++) \
+    LIST_WALK (r, set_ ? &(s)->differing : &(s)->requests, sn)
+
+/* What the oldest request wants; false: nobody asks. */
+static bool
+oldest_guard(const struct bfd_shared *s, const struct bfd_options *base, bfd_options_of *options, void *data,
+             struct bfd_guard *guard)
+{
+  const struct bfd_request *oldest = NULL;
+  struct bfd_request *r;
+
+  FOR_REQUESTS(r, s)
+  {
+    const struct bfd_options *o = options(r, data);
+
+    if (!o || older(oldest, r) == oldest)
+      continue;
+    oldest = r;
+    *guard = guard_of(s, base, o);
+  }
+  return oldest;
+}
+
+static bool
+agrees(const struct bfd_shared *s, const struct bfd_options *base, const struct bfd_options *own,
+       const struct bfd_guard *wanted)
+{
+  struct bfd_guard guard = guard_of(s, base, own);
+
+  return bfd_guard_equal(&guard, wanted);
+}
+
 bool
-bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s,
-                 const struct bfd_options *(*options)(const struct bfd_request *r, void *data), void *data,
+bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_options_of *options, void *data,
                  struct bfd_params *params, struct bfd_guard *guard)
 {
   const struct bfd_options *base = base_options(cf, s);
-  const struct bfd_request *first = NULL, *oldest = NULL;
+  const struct bfd_request *first = NULL;
   struct bfd_params from = BFD_PARAMS_DEFAULT, best = from;
   bool passive = true;
   struct bfd_request *r;
 
+  if (!oldest_guard(s, base, options, data, guard))
+    return false;
   bfd_options_apply(&from, base);
-  LIST_WALK (r, &s->requests, sn)
+  FOR_REQUESTS(r, s)
   {
     const struct bfd_options *o = options(r, data);
     struct bfd_params mine = from;
 
-    if (!o)
+    if (!o || !agrees(s, base, o, guard))
       continue;
     bfd_options_apply(&mine, o);
     passive = passive && mine.passive;
-    if (older(oldest, r) == r)
-    {
-      oldest = r;
-      *guard = guard_of(base, o);
-    }
     if (!first || request_before(r, &mine, first, &best))
     {
       first = r;
       best = mine;
     }
   }
-  if (!first)
-    return false;
   best.passive = passive;
   best.min_ttl = guard->min_ttl;
   *params = best;
@@ -111,10 +143,8 @@ oldest_request(const struct bfd_shared *s)
   const struct bfd_request *oldest = NULL;
   struct bfd_request *r;
 
-  LIST_WALK (r, &s->requests, sn)
-    oldest = older(oldest, r);
-  LIST_WALK (r, &s->differing, sn)
-    oldest = older(oldest, r);
+  FOR_REQUESTS(r, s)
+  oldest = older(oldest, r);
   return oldest;
 }
 
@@ -125,7 +155,7 @@ set_aside(struct bfd_proto *p, struct bfd_shared *s, struct bfd_request *r, cons
 
   list_remove(&r->sn);
   list_add_tail(&s->differing, &r->sn);
-  bfd_request_update(r, &unserved, s->status.state == BFD_UP);
+  bfd_request_update(r, &unserved, false);
   log_rl(&p->differ_limit, L_WARN,
          "%s: %s wants other authentication or another minimum TTL of the session to %s than %s, and waits",
          p->p.name, r->client, IP_STR(r->remote), oldest->client);
@@ -144,21 +174,15 @@ sort_out(struct bfd_proto *p, struct bfd_shared *s)
 {
   const struct bfd_options *base = base_options(bfd_config_of(p), s);
   const struct bfd_request *oldest = oldest_request(s);
-  struct bfd_guard wanted = guard_of(base, &oldest->options), guard;
+  struct bfd_guard wanted = guard_of(s, base, &oldest->options);
   struct bfd_request *r;
 
   LIST_WALK_SAFE (r, &s->requests, sn)
-  {
-    guard = guard_of(base, &r->options);
-    if (!bfd_guard_equal(&guard, &wanted))
+    if (!agrees(s, base, &r->options, &wanted))
       set_aside(p, s, r, oldest);
-  }
   LIST_WALK_SAFE (r, &s->differing, sn)
-  {
-    guard = guard_of(base, &r->options);
-    if (bfd_guard_equal(&guard, &wanted))
+    if (agrees(s, base, &r->options, &wanted))
       take_back(s, r);
-  }
 }
 
 /* Keys */
@@ -167,13 +191,13 @@ static struct bfd_keys *
 make_keys(pool *p, const struct bfd_guard *guard, btime wall)
 {
   const struct password_list *l = guard->passwords;
-  uint count = l ? l->count : 0;
+  uint count = l ? l->count : 0, longest = bfd_auth_secret_max(guard->auth);
 
   if (guard->auth == BFD_AUTH_NONE)
     return NULL;
 
   struct bfd_keys *keys = mb_alloc(p, bfd_keys_size(count));
-  const struct password *sign = l ? password_to_sign(l, wall) : NULL;
+  const struct password *sign = l ? password_to_sign(l, longest, wall) : NULL;
 
   keys->type = guard->auth;
   for (uint i = 0; i < count; i++)
@@ -182,7 +206,7 @@ make_keys(pool *p, const struct bfd_guard *guard, btime wall)
     bool accept = password_is_valid(&pw->accept, wall);
     struct bfd_secret *s = &keys->secret[keys->count];
 
-    if (pw->length > bfd_auth_secret_max(guard->auth) || !(accept || pw == sign))
+    if (pw->length > longest || !(accept || pw == sign))
       continue;
     *s = (struct bfd_secret){ .id = pw->id, .length = pw->length, .generate = pw == sign, .accept = accept };
     memcpy(s->data, pw->secret, pw->length);
@@ -232,8 +256,17 @@ remember_guard(struct bfd_proto *p, struct bfd_shared *s, const struct bfd_guard
   s->guard.passwords = copy;
 }
 
+/* The former keys are in use meanwhile; not beyond the time they are valid. */
+static btime
+patience_for(const struct bfd_shared *s, btime wall)
+{
+  btime next = s->passwords ? password_next_change(s->passwords, wall) : BT_NEVER;
+
+  return MIN(next - wall, KEYS_PATIENCE);
+}
+
 struct bfd_params
-bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, bool *gently, bool *rekeyed)
+bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, btime *patience, bool *rekeyed)
 {
   btime wall = clock_wall();
   struct bfd_params params;
@@ -244,10 +277,13 @@ bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, bool *gently, bool *
 
   struct bfd_keys *keys = make_keys(p->p.pool, &guard, wall);
 
-  *gently = !bfd_guard_equal(&guard, &s->guard);
   *rekeyed = !same_keys(keys, s->keys);
-  if (*gently)
+  *patience = BFD_KEYS_TICK;
+  if (!bfd_guard_equal(&guard, &s->guard))
+  {
+    *patience = patience_for(s, wall);
     remember_guard(p, s, &guard);
+  }
   free_keys(s->keys);
   s->keys = keys;
   watch_keys(p, &guard, wall);

@@ -13,10 +13,12 @@ struct clock_watch
   void *data;
 };
 
+#define FAR_AWAY (1ll << 33) /* s: the year 2242 */
+
 static void
 arm(int fd)
 {
-  struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
+  struct itimerspec never = { .it_value.tv_sec = FAR_AWAY };
 
   timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
