@@ -303,19 +303,25 @@ def parse_sessions(reply):
 
 
 def parse_session_details(reply):
-    """Blocks of `show bfd sessions all`: dicts by label; nested ones read "Local parameters/Multiplier"."""
-    blocks, group = [], ""
+    """Blocks of `show bfd sessions all`: dicts by label; nested ones read "Local parameters/Multiplier".
+
+    "Protocol" is the instance above the block; several values of one label are joined by commas.
+    """
+    blocks, group, protocol = [], "", None
     for code, text in reply:
+        if code == 1020 and re.match(r"\S+:$", text):
+            protocol = text[:-1]
         label = re.match(r"( +)([^:]+):\s*(.*)$", text) if code == 1020 else None
         if not label:
             continue
         indent, key, value = len(label[1]), label[2], label[3]
         if indent == 2 and key == "Address":
-            blocks.append({})
+            blocks.append({"Protocol": protocol})
         if indent == 2 and not value:
             group = key + "/"
         elif blocks:
-            blocks[-1][key if indent == 2 else group + key] = value
+            key = key if indent == 2 else group + key
+            blocks[-1][key] = f"{blocks[-1][key]}, {value}" if key in blocks[-1] else value
     return blocks
 
 
