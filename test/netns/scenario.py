@@ -47,7 +47,7 @@ def wait_fast(daemon, remote, timeout=DETECTION, limit=UP_LIMIT):
     """Wait until the session is Up with this detection time and no Poll Sequence; returns its row."""
     daemon.wait_session(remote, "Up", limit=limit)
     wait_detail(daemon, lambda d: d["Address"] == remote and d.get("Detect timer", "").endswith(f"/ {timeout:.3f}")
-                and "Poll sequence" not in d, what=f"the fast session to {remote}")
+                and "Poll sequence" not in d, limit=limit, what=f"the fast session to {remote}")
     return daemon.session(remote)
 
 
