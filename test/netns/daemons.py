@@ -94,10 +94,11 @@ class Daemon:
 
     kind = "daemon"
 
-    def __init__(self, ns, config, *, args=(), limit=5.0):
+    def __init__(self, ns, config, *, args=(), env=None, limit=5.0):
         self.ns = ns
         self.config = config
         self.args = list(args)
+        self.env = dict(env or {})
         self.limit = limit
         self.name = f"{self.kind}@{ns.name}"
         self.dir = tempfile.mkdtemp(prefix=f"pg-{os.getpid()}-{ns.name}-", dir=TEMP_DIR)
@@ -123,7 +124,7 @@ class Daemon:
 
     def _spawn(self, *argv):
         """Start a program in the namespace; it dies with us. Output goes to the log file."""
-        env = dict(SANITIZER_ENV, **os.environ)
+        env = {**SANITIZER_ENV, **os.environ, **self.env}
         with open(self.log_path, "ab") as log, self.ns.inside():
             proc = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *argv], cwd=self.dir, env=env,
