@@ -72,11 +72,12 @@ def test_set_while_sessions_run(scene):
 
 
 @pytest.mark.parametrize("seconds", HOURS[:2])
-def test_set_while_we_are_stopped(scene, seconds):
+@pytest.mark.parametrize("later", [0, 0.6], ids=["stamps of before", "stamps of both"])
+def test_set_while_we_are_stopped(scene, seconds, later):
     scene.one.pause()
-    time.sleep(0.6)
+    time.sleep(1.2 - later)
     scene.clock.step(seconds)
-    time.sleep(0.6)
+    time.sleep(later)
     scene.one.resume()
     scene.wait_packets(8)
     assert scene.undisturbed()
