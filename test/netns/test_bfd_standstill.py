@@ -29,7 +29,7 @@ def test_stopped_again_and_again(lab):
         peer.wait_state(UP)
         wait_fast(one, peer.local)
     rng = random.Random(3)
-    for _ in range(20):
+    for _ in range(12):
         one.pause()
         time.sleep(rng.choice((0.015, 0.07, 0.15, 0.2, 0.8)))
         one.resume()
