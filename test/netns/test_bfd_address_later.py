@@ -59,7 +59,7 @@ def test_absent_at_the_start(lab, kind, strict):
 @pytest.mark.parametrize("kind", ["ll", "multihop v6"])
 def test_tentative_at_the_start(lab, kind):
     late = Late(lab, kind)
-    late.detect_duplicates(1.2)
+    late.detect_duplicates(0.8)
     late.add()
     one = Peregrine(late.near.ns, late.config)
     late.waits(one)

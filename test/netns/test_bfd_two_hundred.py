@@ -9,7 +9,7 @@ from lab import Capture, Peregrine, wait_until
 from scenario import UP_LIMIT, bfd, direct
 
 COUNT = 200
-OPTIONS = "interval 200 ms; multiplier 5; idle tx interval 500 ms;"
+OPTIONS = "interval 200 ms; multiplier 4; idle tx interval 200 ms;"
 FIRST = {"v4": ("10.66.0.1", "10.66.1.1", 16), "v6": ("fd66::1:1", "fd66::2:1", 64)}
 
 
