@@ -94,10 +94,11 @@ class Daemon:
 
     kind = "daemon"
 
-    def __init__(self, ns, config, *, args=(), limit=5.0):
+    def __init__(self, ns, config, *, args=(), env=None, limit=5.0):
         self.ns = ns
         self.config = config
         self.args = list(args)
+        self.env = dict(env or {})
         self.limit = limit
         self.name = f"{self.kind}@{ns.name}"
         self.dir = tempfile.mkdtemp(prefix=f"pg-{os.getpid()}-{ns.name}-", dir=TEMP_DIR)
@@ -123,7 +124,7 @@ class Daemon:
 
     def _spawn(self, *argv):
         """Start a program in the namespace; it dies with us. Output goes to the log file."""
-        env = dict(SANITIZER_ENV, **os.environ)
+        env = {**SANITIZER_ENV, **os.environ, **self.env}
         with open(self.log_path, "ab") as log, self.ns.inside():
             proc = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *argv], cwd=self.dir, env=env,
@@ -303,19 +304,25 @@ def parse_sessions(reply):
 
 
 def parse_session_details(reply):
-    """Blocks of `show bfd sessions all`: dicts by label; nested ones read "Local parameters/Multiplier"."""
-    blocks, group = [], ""
+    """Blocks of `show bfd sessions all`: dicts by label; nested ones read "Local parameters/Multiplier".
+
+    "Protocol" is the instance above the block; several values of one label are joined by commas.
+    """
+    blocks, group, protocol = [], "", None
     for code, text in reply:
+        if code == 1020 and re.match(r"\S+:$", text):
+            protocol = text[:-1]
         label = re.match(r"( +)([^:]+):\s*(.*)$", text) if code == 1020 else None
         if not label:
             continue
         indent, key, value = len(label[1]), label[2], label[3]
         if indent == 2 and key == "Address":
-            blocks.append({})
+            blocks.append({"Protocol": protocol})
         if indent == 2 and not value:
             group = key + "/"
         elif blocks:
-            blocks[-1][key if indent == 2 else group + key] = value
+            key = key if indent == 2 else group + key
+            blocks[-1][key] = f"{blocks[-1][key]}, {value}" if key in blocks[-1] else value
     return blocks
 
 

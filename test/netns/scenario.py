@@ -21,6 +21,12 @@ def addr(end, family):
     return {"v4": end.ip4, "v6": end.ip6, "ll": end.ll}[family]
 
 
+def addresses(end):
+    """Commands of `ip` that give an end of a link its addresses and set it up."""
+    return (f"addr add {end.ip4}/24 dev {end.ifname}", f"addr add {end.ip6}/64 dev {end.ifname} nodad",
+            f"addr add {end.ll}/64 dev {end.ifname} nodad", f"link set {end.ifname} up")
+
+
 def direct(remote, end):
     """A `neighbor` line without its semicolon, by the interface of `end`."""
     return f'{remote} dev "{end.ifname}"'
@@ -41,7 +47,7 @@ def wait_fast(daemon, remote, timeout=DETECTION, limit=UP_LIMIT):
     """Wait until the session is Up with this detection time and no Poll Sequence; returns its row."""
     daemon.wait_session(remote, "Up", limit=limit)
     wait_detail(daemon, lambda d: d["Address"] == remote and d.get("Detect timer", "").endswith(f"/ {timeout:.3f}")
-                and "Poll sequence" not in d, what=f"the fast session to {remote}")
+                and "Poll sequence" not in d, limit=limit, what=f"the fast session to {remote}")
     return daemon.session(remote)
 
 
@@ -54,6 +60,16 @@ def wait_detail(daemon, where, limit=2.0, what="the details"):
 def detail(daemon, remote):
     """The block of the session to `remote`."""
     return wait_detail(daemon, lambda d: d["Address"] == str(remote) and "Session state" in d)
+
+
+def refused(daemon):
+    """The counters of refused packets of the instance, by reason."""
+    found = {}
+    for _, text in daemon.birdc("show bfd sessions all"):
+        if text.startswith("  Packets refused, "):
+            reason, count = text[len("  Packets refused, "):].rsplit(": ", 1)
+            found[reason] = int(count)
+    return found
 
 
 def detection_latency(capture, own, remote, cut_at, detection=DETECTION):

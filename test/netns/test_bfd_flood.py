@@ -9,22 +9,23 @@ import pytest
 from bfdpkt import DOWN, UP, Control
 from lab import Peregrine, wait_until
 from peer import BfdPeer
-from scenario import bfd, direct, wait_fast
+from scenario import addr, bfd, direct, refused, wait_fast
 
 # A sender at full speed on a machine of two cores may hold up the daemon for longer than 150 ms.
 PATIENT = "interval 50 ms; multiplier 10; idle tx interval 200 ms;"
 
 
-@pytest.mark.parametrize("kind", ["unknown discriminators", "zero discriminators", "garbage"])
-def test_flood(lab, kind):
+@pytest.mark.parametrize("kind,family", [("unknown discriminators", "v4"), ("unknown discriminators", "v6"),
+                                         ("zero discriminators", "v4"), ("zero discriminators", "v6"), ("garbage", "v4")])
+def test_flood(lab, kind, family):
     a, b, c = lab.ns("a"), lab.ns("b"), lab.ns("c")
     lan = lab.lan(a, b, c)
     near, far, evil = lan.ends
     one = Peregrine(a, bfd(direct(far.ip4, near), direct(far.ip6, near), options=PATIENT))
     two = Peregrine(b, bfd(direct(near.ip4, far), direct(near.ip6, far), options=PATIENT))
-    for addr in (far.ip4, far.ip6):
-        wait_fast(one, addr, timeout=0.5)
-    flood = BfdPeer(c, evil.ip4, near.ip4, passive=True)
+    for remote in (far.ip4, far.ip6):
+        wait_fast(one, remote, timeout=0.5)
+    flood = BfdPeer(c, addr(evil, family), addr(near, family), passive=True)
     rng, sent = random.Random(1), 0
 
     def packet():
@@ -37,12 +38,15 @@ def test_flood(lab, kind):
     # the daemon sees it proves nothing about it.
     packets = [packet() for _ in range(300)]
     with c.inside():
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+        sock = socket.socket(socket.AF_INET if family == "v4" else socket.AF_INET6, socket.SOCK_DGRAM)
+    if family == "v4":
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
     end = time.monotonic() + 2
     while time.monotonic() < end:
         for data in packets:
-            sock.sendto(data, (near.ip4, 3784))
+            sock.sendto(data, (addr(near, family), 3784))
         sent += len(packets)
         time.sleep(0.01)
     sock.close()
@@ -51,6 +55,7 @@ def test_flood(lab, kind):
         wait_until(lambda daemon=daemon: len(daemon.session_details()) == 2, 1, "details")
         for block in daemon.session_details():
             assert block["Session state"] == "Up" and block["Counters/Went down"] == "0"
+    assert sum(refused(one).values()) > 0.9 * sent  # each that was read is counted
     assert one.usage()[1] < 60_000
     assert len(one.log(tail=None).splitlines()) < 500  # no line for each of them
     assert not flood.received  # nor an answer

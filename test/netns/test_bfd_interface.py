@@ -3,12 +3,7 @@
 import pytest
 
 from lab import Peregrine, add_veth, wait_until
-from scenario import FAMILIES, addr, bfd, detail, direct, wait_detail, wait_fast
-
-
-def addresses(end):
-    return (f"addr add {end.ip4}/24 dev {end.ifname}", f"addr add {end.ip6}/64 dev {end.ifname} nodad",
-            f"addr add {end.ll}/64 dev {end.ifname} nodad", f"link set {end.ifname} up")
+from scenario import FAMILIES, addr, addresses, bfd, detail, direct, wait_detail, wait_fast
 
 
 @pytest.fixture(params=FAMILIES)

@@ -8,7 +8,7 @@ import bfdpkt
 from bfdpkt import DOWN, INIT, UP
 from lab import Peregrine, wait_until
 from peer import BfdPeer
-from scenario import FAST, assert_prompt, bfd, detail, direct, wait_detail, wait_fast
+from scenario import FAST, assert_prompt, bfd, detail, direct, refused, wait_detail, wait_fast
 
 
 @pytest.fixture
@@ -33,6 +33,48 @@ def test_restarted_peer_with_a_new_discriminator(peered):
     block = detail(one, link.b.ip4)
     assert (int(block["Local discriminator"]), int(block["Remote discriminator"])) == (own, peer.local_disc)
     assert (block["Counters/Went up"], block["Counters/Went down"]) == ("2", "1")
+
+
+@pytest.mark.parametrize("new_port", [False, True], ids=["same port", "new port"])
+def test_restarted_peer_with_the_same_discriminator(peered, new_port):
+    link, one, peer = peered
+    own, at = detail(one, link.b.ip4)["Local discriminator"], time.monotonic()
+    peer.restart(disc=peer.local_disc, new_port=new_port)
+    said = peer.wait_packet(lambda p: p.state == DOWN, 1, since=at)
+    assert said.diag == bfdpkt.DIAG_NEIGHBOR_DOWN and said.time - at < 0.1
+    peer.wait_state(UP)
+    wait_fast(one, link.b.ip4)
+    block = detail(one, link.b.ip4)
+    assert (block["Local discriminator"], block["Counters/Went up"], block["Counters/Went down"]) == (own, "2", "1")
+
+
+def test_restarted_peer_that_takes_up_where_it_was(peered):
+    """It has forgotten us, says Up all the same, and never said Down: nothing of that is believed."""
+    link, one, peer = peered
+    at = time.monotonic()
+    with peer.changing():
+        peer.restart()
+        peer.lie(state=UP, your_disc=0)
+    said = peer.wait_packet(lambda p: p.state == DOWN, 1, since=at)
+    assert said.diag == bfdpkt.DIAG_TIMEOUT and refused(one)["zero your discriminator"] > 0
+    peer.truth()
+    peer.wait_state(UP)
+    wait_fast(one, link.b.ip4)
+
+
+@pytest.mark.parametrize("state", [DOWN, UP])
+def test_stale_packets_beside_a_living_peer(peered, state):
+    """Somebody at the peer's address goes on with a discriminator we never had: counted, and nothing else."""
+    link, one, peer = peered
+    since, stale = time.monotonic(), {"state": state, "your_disc": peer.remote_disc ^ 0x5a5a, "poll": True}
+    for count in range(1, 21):
+        peer.send_raw(peer.packet(my_disc=peer.local_disc ^ count % 2, **stale).encode(), sport=50_000)
+        wait_until(lambda count=count: refused(one) == {"no such session": count}, 1, lambda: str(refused(one)))
+    wait_until(lambda: peer.received[-1].time > since + 0.5, 2, "a while")
+    assert {(p.state, p.final) for p in peer.received if p.time > since} == {(UP, False)}
+    block = detail(one, link.b.ip4)
+    assert (block["Session state"], block["Counters/Went down"]) == ("Up", "0")
+    assert int(block["Remote discriminator"]) == peer.local_disc
 
 
 def test_zero_your_discriminator_keeps_a_session_only_when_down(peered):

@@ -5,19 +5,9 @@ import pytest
 from bfdpkt import ADMIN_DOWN, DOWN, INIT, UP
 from lab import Peregrine, wait_until
 from peer import BfdPeer
-from scenario import bfd, direct, multihop, wait_fast
+from scenario import bfd, direct, multihop, refused, wait_fast
 
 NASTY = {"state": DOWN, "diag": 3, "detect_mult": 1}  # would take the session down if believed
-
-
-def refused(daemon):
-    """The counters of refused packets of the instance, by reason."""
-    found = {}
-    for _, text in daemon.birdc("show bfd sessions all"):
-        if text.startswith("  Packets refused, "):
-            reason, count = text[len("  Packets refused, "):].rsplit(": ", 1)
-            found[reason] = int(count)
-    return found
 
 
 @pytest.fixture(params=["direct v4", "direct v6", "multihop v4", "multihop v6"])

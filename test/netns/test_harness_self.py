@@ -8,6 +8,7 @@ import pytest
 import bfdpkt
 from bfdpkt import DOWN, INIT, UP
 from daemons import parse_session_details, parse_sessions
+from forwarder import Forwarder
 from lab import Bird2, Capture, DaemonFailure, FrrBfdd, Lab, WaitTimeout, heal, silent_cut, wait_until
 from nslib import NETNS_DIR
 from peer import BfdPeer
@@ -56,7 +57,7 @@ def test_session_tables_of_old_and_new_bird_are_read():
     block, = parse_session_details([
         (1020, "bfd1:"), (1020, "  Address:              10.66.0.2"), (1020, "  Session state:        Up"),
         (1020, "  Local parameters:"), (1020, "    Multiplier:         3"), (1020, ""), (0, "")])
-    assert block == {"Address": "10.66.0.2", "Session state": "Up", "Local parameters/Multiplier": "3"}
+    assert block == {"Protocol": "bfd1", "Address": "10.66.0.2", "Session state": "Up", "Local parameters/Multiplier": "3"}
 
 
 def test_bird2_pair_comes_up_notices_a_silent_cut_and_heals(link):
@@ -285,3 +286,18 @@ def test_a_dead_daemon_a_sanitizer_report_and_a_failed_wait_are_noticed():
     with pytest.raises(DaemonFailure, match="syntax error"), Lab() as lab:
         Bird2(lab.ns("a"), "protocol nonsense {}")
     assert not [n for n in os.listdir(NETNS_DIR) if n.startswith(f"pg-{os.getpid()}-")]
+
+
+def test_a_forwarder_loses_repeats_and_delays(lab):
+    link = lab.link(lab.ns("a"), lab.ns("b"), bridge=True)
+    middle = Forwarder(link)
+    a, b = (BfdPeer(end.ns, end.ip4, other.ip4) for end, other in ((link.a, link.b), (link.b, link.a)))
+    a.wait_state(UP)
+    b.wait_state(UP)
+    for delays in ([0, 0, 0], [0.2], []):
+        middle.fate = lambda packet, delays=delays: delays if packet.raw == b"x" * 24 else [0]
+        since = time.monotonic()
+        a.send_raw(b"x" * 24)
+        wait_until(lambda: b.received[-1].time > since + 0.3, 2, "other packets")
+        got = [p.time - since for p in b.received if p.raw == b"x" * 24 and p.time > since]
+        assert len(got) == len(delays) and all(t >= delay - 0.001 for t, delay in zip(got, delays))
