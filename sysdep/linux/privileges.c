@@ -54,6 +54,14 @@ caps_get(struct __user_cap_data_struct data[2])
   return syscall(SYS_capget, &header, data) == 0;
 }
 
+static bool
+memlock_unlimited(void)
+{
+  struct rlimit limit;
+
+  return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+}
+
 /* Keep what is needed and permitted, nothing else. */
 static void
 caps_limit(void)
@@ -61,6 +69,9 @@ caps_limit(void)
   struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
   struct __user_cap_data_struct data[2] = { 0 };
   u32 keep = 1u << CAP_SYS_NICE; /* real-time threads come and go with the configuration */
+
+  if (!memlock_unlimited())
+    keep |= 1u << CAP_IPC_LOCK; /* locked memory grows with it */
 
   if (!caps_get(data))
     return;
@@ -110,10 +121,10 @@ privileges_own_file(const char *path, const char *user, const char *group)
 bool
 privileges_lock_memory(void)
 {
-  struct rlimit limit;
+  struct __user_cap_data_struct data[2] = { 0 };
+  bool may = caps_get(data) && (data[0].effective & (1u << CAP_IPC_LOCK));
 
-  return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY &&
-         mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+  return (may || memlock_unlimited()) && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }
 
 void
@@ -129,7 +140,5 @@ privileges_report(bool locked)
   if (getpriority(PRIO_PROCESS, 0) == 0)
     log_write(L_WARN, "Without CAP_SYS_NICE or LimitNICE: busy programs may delay the main loop");
   if (!locked)
-    log_write(L_WARN,
-              "Without CAP_SYS_RESOURCE or LimitMEMLOCK=infinity: memory is not locked, and what is swapped "
-              "out delays everything");
+    log_write(L_WARN, "Without CAP_IPC_LOCK or LimitMEMLOCK: memory is not locked, and swapping delays all");
 }
