@@ -160,17 +160,21 @@ note_came_back(struct bfd_engine *e, struct bfd_note *note)
 
 /* Ups and downs, and whether leaving Up was a failure (RFC 5882 4.2: an administrative end is none). */
 static void
-account_state(struct engine_session *s, u8 before)
+account_state(struct bfd_engine *e, struct engine_session *s, u8 before)
 {
   u8 state = s->v.state;
 
   if (state == before)
     return;
   if (state == BFD_UP)
+  {
     s->counters.ups++;
+    e->stats.ups++;
+  }
   if (before != BFD_UP)
     return;
   s->counters.downs[s->v.diag]++;
+  e->stats.downs[s->v.diag]++;
   s->left_up = true;
   s->failed |= state == BFD_DOWN && s->v.remote_state != BFD_ADMIN_DOWN;
 }
@@ -285,7 +289,7 @@ engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 befor
   drop_old_keys(s);
   if (!todo)
     return;
-  account_state(s, before);
+  account_state(e, s, before);
   if (todo & BFD_DO_FINAL)
     engine_send(e, s, BFD_TX_FINAL); /* says all the news as well */
   else if ((todo & BFD_DO_SEND) && bfd_session_may_send(&s->v))

@@ -247,6 +247,11 @@ show_stats(struct cli *c, const struct bfd_engine_stats *stats)
   cli_line(c, 1020, "  Late ticks: %llu, the worst by %s s, forced rests: %llu",
            (unsigned long long) stats->late_ticks, TIME_STR(stats->latest),
            (unsigned long long) stats->rests);
+  cli_line(c, 1020, "  Sessions went up: %llu", (unsigned long long) stats->ups);
+  for (uint i = 0; i < BFD_DIAG__MAX; i++)
+    if (stats->downs[i])
+      cli_line(c, 1020, "  Sessions went down, %s: %llu", bfd_diag_name(i),
+               (unsigned long long) stats->downs[i]);
   for (uint i = BFD_RX_OK + 1; i < BFD_RX__MAX; i++)
     if (stats->refused[i])
       cli_line(c, 1020, "  Packets refused, %s: %llu", bfd_rx_name(i),

@@ -112,6 +112,19 @@ def test_a_wrong_key_ends_the_session_and_is_counted(lab, kind, wrong):
     pair.wait_both()
 
 
+@pytest.mark.parametrize("hops", [False, True])
+def test_one_neighbour_may_do_without(lab, hops):
+    """`authentication none` of a neighbour overrides what holds for its interface."""
+    pair = Pair(lab, auth("keyed sha1", '"secret"'), FAST, hops=hops)
+    wait_until(lambda: pair.refused() > 0, 5, "packets without authentication to be refused")
+    pair.ours.reload(bfd(pair.line + " { authentication none; }", options=auth("keyed sha1", '"secret"')))
+    pair.wait_both()
+    pair.ours.reload(bfd(pair.line + ' { password "other"; }', options=auth("keyed sha1", '"secret"')))
+    pair.bird2.reload(bfd(pair.bird2_line, options=auth("keyed sha1", '"other"')))
+    wait_until(lambda: pair.details().get("Authentication/Type") == "Keyed SHA1", 3, "both to have changed")
+    pair.wait_both()
+
+
 def test_secrets_are_nowhere_to_be_read(lab):
     options = auth("keyed sha1", '"topsecretword"')
     pair = Pair(lab, options, auth("keyed sha1", '"anotherword"'))

@@ -153,6 +153,7 @@ def test_layout_of_show_bfd_sessions_all(lab):
                 r"    Demand mode:        No", r"    Multiplier:         3"]
     for line, pattern in zip(lines, patterns):
         assert re.fullmatch(pattern, line), line
-    assert lines[-4] == "" and lines[-1] == ""  # the end of the block, the end of the reply
-    assert re.fullmatch(r"  Packets received: \d+, sent: \d+, not sent: 0, dropped by the kernel: 0", lines[-3])
-    assert re.fullmatch(r"  Late ticks: \d+, the worst by \d+\.\d{3} s, forced rests: \d+", lines[-2])
+    assert lines[-5] == "" and lines[-1] == ""  # the end of the block, the end of the reply
+    assert re.fullmatch(r"  Packets received: \d+, sent: \d+, not sent: 0, dropped by the kernel: 0", lines[-4])
+    assert re.fullmatch(r"  Late ticks: \d+, the worst by \d+\.\d{3} s, forced rests: \d+", lines[-3])
+    assert lines[-2] == "  Sessions went up: 1"
