@@ -221,6 +221,17 @@ show_differing(struct cli *c, const struct bfd_filter *f, const struct list *ses
       show_waiting(c, f, r, "the authentication or minimum TTL that the session has");
 }
 
+static bool
+is_differing(const struct bfd_shared *s, const struct bfd_request *wanted)
+{
+  struct bfd_request *r;
+
+  LIST_WALK (r, &s->differing, sn)
+    if (r == wanted)
+      return true;
+  return false;
+}
+
 /* Requests the engine has not heard of. */
 static void
 show_unsent(struct cli *c, const struct bfd_filter *f, const struct bfd_proto *p)
@@ -233,7 +244,7 @@ show_unsent(struct cli *c, const struct bfd_filter *f, const struct bfd_proto *p
 
     if (!s)
       show_waiting(c, f, r, r->nb->waits_for ? r->nb->waits_for : "interface");
-    else if (!s->id)
+    else if (!s->id && !is_differing(s, r))
       show_waiting(c, f, r, s->waits_for ? s->waits_for : "path");
   }
 }
@@ -330,6 +341,7 @@ query_instance_done(struct bfd_query *q, struct bfd_proto *p, const struct bfd_e
     show_unsent(q->cli, &q->filter, p);
     show_differing(q->cli, &q->filter, &p->direct);
     show_differing(q->cli, &q->filter, &p->multihop);
+    show_differing(q->cli, &q->filter, &p->due);
     show_stats(q->cli, stats);
   }
   if (next)
