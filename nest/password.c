@@ -133,10 +133,25 @@ password_next_change(const struct password_list *l, btime wall)
   return next;
 }
 
+/*
+ * mktime() for threads: it reads the time zone anew each time, under a lock that no sanitizer sees. In the
+ * hour that a change of the clocks leaves out or repeats either meaning will do.
+ */
+static time_t
+local_time(const struct tm *tm)
+{
+  struct tm copy = *tm, there;
+  time_t as_utc = timegm(&copy), t = as_utc;
+
+  for (int i = 0; i < 2; i++)
+    t = as_utc - localtime_r(&t, &there)->tm_gmtoff;
+  return t;
+}
+
 bool
 password_time_parse(const char *text, btime *wall)
 {
-  struct tm tm = { .tm_isdst = -1 };
+  struct tm tm = { 0 };
   const char *rest = strptime(text, "%Y-%m-%d", &tm);
 
   if (rest && *rest)
@@ -145,10 +160,10 @@ password_time_parse(const char *text, btime *wall)
     return false;
 
   struct tm norm = tm;
-  time_t t = mktime(&norm);
 
-  if (t == -1 || norm.tm_mday != tm.tm_mday) /* the 30th of February */
+  timegm(&norm);
+  if (norm.tm_mday != tm.tm_mday) /* the 30th of February */
     return false;
-  *wall = BT_S(t);
+  *wall = BT_S(local_time(&tm));
   return true;
 }
