@@ -31,6 +31,7 @@ struct fixture
   char told[512];      /* "A1 C1 R1": ADD, CHANGE, REMOVE; L and U for sockets */
   struct bfd_cmd last; /* ADD or CHANGE, without the keys, */
   struct ring keys;    /* which are here */
+  uint removed_keys;   /* how many secrets the last REMOVE carried */
   struct bfd_listen_cmd sockets[SOCKETS];
   uint socket_count;
   struct bfd_listener listeners[BFD_KINDS]; /* open, as far as the provider can see */
@@ -100,6 +101,8 @@ command_hook(struct msg *m, void *data)
   write_down(f, letters[msg->kind], id_of(msg));
   if (msg->kind == BFD_ADD || msg->kind == BFD_CHANGE)
     take_command(f, (struct bfd_cmd *) msg);
+  if (msg->kind == BFD_REMOVE)
+    f->removed_keys = ((struct bfd_cmd *) msg)->keys.count;
   if (msg->kind == BFD_LISTEN && f->socket_count < SOCKETS)
     f->sockets[f->socket_count++] = *(struct bfd_listen_cmd *) msg;
   if (msg->kind == BFD_UNLISTEN)
