@@ -22,24 +22,33 @@ struct key
 
 struct ring
 {
-  struct bfd_keys keys;
-  struct bfd_secret room[RING_MAX];
+  u64 room[(sizeof(struct bfd_keys) + RING_MAX * sizeof(struct bfd_secret) + 7) / 8];
 };
+
+static inline struct bfd_keys *
+ring_keys(const struct ring *ring)
+{
+  return (struct bfd_keys *) ring->room;
+}
 
 static inline const struct bfd_keys *
 make_ring(struct ring *ring, enum bfd_auth_type type, const struct key *key, uint count)
 {
+  struct bfd_keys *keys = ring_keys(ring);
+
   assert_true(count <= RING_MAX);
-  *ring = (struct ring){ .keys = { .type = type, .count = count } };
+  memset(ring, 0, sizeof(*ring));
+  keys->type = type;
+  keys->count = count;
   for (uint i = 0; i < count; i++)
   {
-    struct bfd_secret *s = &ring->keys.secret[i];
+    struct bfd_secret *s = &keys->secret[i];
 
     *s = (struct bfd_secret){ .id = key[i].id, .generate = key[i].generate, .accept = key[i].accept };
     s->length = strlen(key[i].secret);
     memcpy(s->data, key[i].secret, s->length);
   }
-  return &ring->keys;
+  return keys;
 }
 
 /* One key for both directions. */

@@ -293,7 +293,7 @@ pass_number(enum bfd_auth_type t, u32 last, u32 seq, btime arrival)
   assert_int_equal(pass(&a, &b), BFD_RX_OK);
   assert_int_equal(b.rx_seq, last);
   bfd_auth_init(&a, seq - 1);
-  bfd_auth_change(&a, &ring.keys, false, NOW);
+  bfd_auth_change(&a, ring_keys(&ring), false, NOW);
   w = sign_state(&a, BFD_DOWN, false);
   rx = verify_at(&b, &w, arrival);
   assert_int_equal(b.rx_seq, rx == BFD_RX_OK ? seq : last);
@@ -652,6 +652,41 @@ bytes_behind_the_section_are_covered_by_the_digest(void **ctx UNUSED)
   }
 }
 
+/* Each in its own right, before the digest is looked at. */
+static void
+a_digest_has_its_length_and_no_other(void **ctx UNUSED)
+{
+  FOR_DIGESTS(t)
+  for (int more = -1; more < 2; more++)
+  {
+    struct ring ring;
+    struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), 0), b = a;
+    struct wire w = sign(&a), other = { w.size + more, calloc(1, w.size + 1) };
+
+    memcpy(other.data, w.data, MIN(w.size, other.size));
+    other.data[3] += more;
+    other.data[BFD_PACKET_SIZE + 1] += more;
+    assert_int_equal(verify(&b, other), more ? BFD_RX_AUTH_LENGTH : BFD_RX_OK);
+    free(w.data);
+  }
+}
+
+static void
+the_number_rises_with_another_key(void **ctx UNUSED)
+{
+  FOR_DIGESTS(t)
+  {
+    struct ring ra, rb;
+    struct bfd_auth a = auth_with(one_key(&ra, t, 1, "secret"), 5);
+
+    free(sign(&a).data);
+    assert_int_equal(a.tx_seq, 6);
+    bfd_auth_change(&a, one_key(&rb, t, 2, "secret"), false, NOW);
+    free(sign(&a).data);
+    assert_int_equal(a.tx_seq, 7);
+  }
+}
+
 int
 main(void)
 {
@@ -680,6 +715,8 @@ main(void)
     cmocka_unit_test(a_change_from_keys_that_cannot_sign_is_in_use_at_once),
     cmocka_unit_test(one_packet_in_eight_tries_the_new_keys_and_no_other_kind_does),
     cmocka_unit_test(bytes_behind_the_section_are_covered_by_the_digest),
+    cmocka_unit_test(a_digest_has_its_length_and_no_other),
+    cmocka_unit_test(the_number_rises_with_another_key),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

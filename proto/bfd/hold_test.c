@@ -347,11 +347,11 @@ what_changes_while_it_is_held_counts_when_it_is_let_go(void **ctx)
   bfd_request_change(c->r, &opt);
   told(o->f, "C1");
   expect_held(o, true);
-  assert_true(bfd_keys_equal(&o->f->keys.keys, one_key(&ring, BFD_AUTH_KEYED_SHA1, 1, "secret")));
+  assert_true(bfd_keys_equal(ring_keys(&o->f->keys), one_key(&ring, BFD_AUTH_KEYED_SHA1, 1, "secret")));
   type(o, "bfd enable 10.0.0.7");
   told(o->f, "C1");
   expect_held(o, false);
-  assert_true(bfd_keys_equal(&o->f->keys.keys, &ring.keys));
+  assert_true(bfd_keys_equal(ring_keys(&o->f->keys), ring_keys(&ring)));
 }
 
 static void

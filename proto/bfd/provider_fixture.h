@@ -28,13 +28,13 @@ struct fixture
   jmp_buf back;
   struct bfd_config cf;
   struct bfd_proto p;
-  char told[512];      /* "A1 C1 R1": ADD, CHANGE, REMOVE; L and U for sockets */
-  struct bfd_cmd last; /* ADD or CHANGE, without the keys, */
-  struct ring keys;    /* which are here */
-  uint removed_keys;   /* how many secrets the last REMOVE carried */
+  char told[512];    /* "A1 C1 R1": ADD, CHANGE, REMOVE; L and U for sockets */
+  struct ring keys;  /* the keys of the last ADD or CHANGE, the rest of which is below */
+  uint removed_keys; /* how many secrets the last REMOVE carried */
   struct bfd_listen_cmd sockets[SOCKETS];
   uint socket_count;
   struct bfd_listener listeners[BFD_KINDS]; /* open, as far as the provider can see */
+  struct bfd_cmd last;                      /* last, for it is open at its end */
 };
 
 static inline bool
@@ -87,7 +87,7 @@ take_command(struct fixture *f, const struct bfd_cmd *cmd)
   f->last = *cmd;
   assert_true(cmd->keys.count <= RING_MAX);
   f->keys = (struct ring){ 0 };
-  memcpy(&f->keys.keys, &cmd->keys, bfd_keys_size(cmd->keys.count));
+  memcpy(ring_keys(&f->keys), &cmd->keys, bfd_keys_size(cmd->keys.count));
 }
 
 static inline void

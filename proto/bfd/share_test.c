@@ -88,9 +88,9 @@ ask_blindly(struct fixture *f, const struct bfd_options *o)
 static void
 expect_secret(const struct fixture *f, uint i, const char *text, bool generate, bool accept)
 {
-  const struct bfd_secret *s = &f->keys.keys.secret[i];
+  const struct bfd_secret *s = &ring_keys(&f->keys)->secret[i];
 
-  assert_true(i < f->keys.keys.count);
+  assert_true(i < ring_keys(&f->keys)->count);
   assert_int_equal(s->length, strlen(text));
   assert_memory_equal(s->data, text, s->length);
   assert_int_equal(s->generate, generate);
@@ -101,7 +101,7 @@ static void
 expect_key(const struct fixture *f, const char *text, bool gently)
 {
   assert_int_equal(f->last.keys.type, TYPE);
-  assert_int_equal(f->keys.keys.count, 1);
+  assert_int_equal(ring_keys(&f->keys)->count, 1);
   expect_secret(f, 0, text, true, true);
   assert_int_equal(f->last.keys_gently, gently);
 }
@@ -583,7 +583,7 @@ a_password_too_long_for_the_type_does_not_hide_one_that_fits(void **ctx)
   eth0_up();
   ask_for(f, &o);
   told(f, "A1");
-  assert_int_equal(f->keys.keys.count, 1);
+  assert_int_equal(ring_keys(&f->keys)->count, 1);
   expect_secret(f, 0, "short", true, true);
 }
 

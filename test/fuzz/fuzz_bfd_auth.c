@@ -17,22 +17,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct ring
 {
-  struct bfd_keys keys;
-  struct bfd_secret room[RING_MAX];
+  u64 room[(sizeof(struct bfd_keys) + RING_MAX * sizeof(struct bfd_secret) + 7) / 8];
 };
 
 /* As the provider makes them: no longer than the type allows, at most one that generates. */
 static void
 take_ring(struct ring *ring, struct rcur *c)
 {
+  struct bfd_keys *keys = (struct bfd_keys *) ring->room;
   u8 bits = rcur_u8(c);
   bool generates = false;
 
-  *ring = (struct ring){ .keys = { .type = 1 + bits % (BFD_AUTH__MAX - 1), .count = bits >> 6 } };
-  for (uint i = 0; i < ring->keys.count; i++)
+  memset(ring, 0, sizeof(*ring));
+  keys->type = 1 + bits % (BFD_AUTH__MAX - 1);
+  keys->count = bits >> 6;
+  for (uint i = 0; i < keys->count; i++)
   {
-    struct bfd_secret *s = &ring->keys.secret[i];
-    u8 how = rcur_u8(c), length = 1 + (how >> 2) % bfd_auth_secret_max(ring->keys.type);
+    struct bfd_secret *s = &keys->secret[i];
+    u8 how = rcur_u8(c), length = 1 + (how >> 2) % bfd_auth_secret_max(keys->type);
     const byte *secret = rcur_take(c, length);
 
     *s = (struct bfd_secret){ .id = rcur_u8(c) & 3, .length = length, .accept = how & 1 };
@@ -46,7 +48,7 @@ take_ring(struct ring *ring, struct rcur *c)
 static const struct bfd_keys *
 choose(const struct ring *rings, u8 which)
 {
-  return which % (RINGS + 1) ? &rings[which % (RINGS + 1) - 1].keys : NULL;
+  return which % (RINGS + 1) ? (const struct bfd_keys *) rings[which % (RINGS + 1) - 1].room : NULL;
 }
 
 static enum bfd_rx

@@ -35,16 +35,12 @@ take_params(struct rcur *c)
 static const struct bfd_keys *
 choose_keys(u8 which)
 {
-  static struct
-  {
-    struct bfd_keys keys;
-    struct bfd_secret room[1];
-  } rings[7];
+  static u64 rings[7][(sizeof(struct bfd_keys) + sizeof(struct bfd_secret) + 7) / 8];
 
   if (!(which & 7))
     return NULL;
 
-  struct bfd_keys *keys = &rings[(which & 7) - 1].keys;
+  struct bfd_keys *keys = (struct bfd_keys *) rings[(which & 7) - 1];
 
   keys->type = 1 + which % (BFD_AUTH__MAX - 1);
   keys->count = 1;
