@@ -384,6 +384,43 @@ a_peer_that_follows_is_answered_at_once(void **ctx UNUSED)
   end_one(&h, &p);
 }
 
+/* With a multiplier of 2 the loss of one packet is half of the way to a failure. */
+static void
+only_packets_that_can_be_missed_try_the_new_keys(void **ctx UNUSED)
+{
+  static const u8 mults[] = { 2, 50 };
+
+  for (uint i = 0; i < ARRAY_SIZE(mults); i++)
+  {
+    struct host h;
+    struct peer p;
+    struct ring ra, rb;
+    struct bfd_cmd cmd;
+    const struct bfd_keys *old = one_key(&ra, BFD_AUTH_KEYED_SHA1, 1, "old");
+    uint tries = 0;
+
+    start_with(&h, &p, old, old);
+    bring_up(&h, &p, 7);
+    cmd = session_for(&h, 7, BFD_MULTIHOP, p.addr);
+    cmd.params.detect_mult = mults[i];
+    cmd.keys_gently = true;
+    command_keys(&h, BFD_CHANGE, cmd, one_key(&rb, BFD_AUTH_KEYED_SHA1, 2, "new"));
+    for (uint k = 0; k < 30; k++)
+    {
+      peer_hear(&p);
+      tries += p.heard_rx != BFD_RX_OK;
+    }
+    assert_in_range(tries, mults[i] < 3 ? 0 : 2, mults[i] < 3 ? 0 : 4);
+    for (uint k = 0; k < 30; k++)
+    {
+      peer_say(&p, BFD_UP, BFD_FLAG_POLL);
+      peer_hear_flag(&p, BFD_FLAG_FINAL);
+      assert_int_equal(p.heard_rx, BFD_RX_OK);
+    }
+    end_one(&h, &p);
+  }
+}
+
 /* A time of validity: to the second, whatever the peer thinks. */
 static void
 a_change_that_is_not_gentle_counts_at_once(void **ctx UNUSED)
@@ -619,6 +656,7 @@ main(void)
     cmocka_unit_test(many_changes_in_a_row_disturb_no_peer_that_follows_none),
     cmocka_unit_test(a_peer_that_follows_each_change_is_not_disturbed),
     cmocka_unit_test(a_peer_that_follows_is_answered_at_once),
+    cmocka_unit_test(only_packets_that_can_be_missed_try_the_new_keys),
     cmocka_unit_test(a_change_that_is_not_gentle_counts_at_once),
     cmocka_unit_test(a_session_may_end_in_the_middle_of_a_change),
     cmocka_unit_test(a_revived_session_has_the_keys_it_is_asked_for_with),

@@ -587,6 +587,20 @@ a_password_too_long_for_the_type_does_not_hide_one_that_fits(void **ctx)
   expect_secret(f, 0, "short", true, true);
 }
 
+static void
+a_password_too_long_for_the_type_is_left_out(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct secret keys[] = { { "short", always, always }, { "0123456789abcdefg", never, always } };
+  struct bfd_options o = with_secrets(f, BFD_AUTH_KEYED_MD5, keys, 2);
+
+  eth0_up();
+  ask_for(f, &o);
+  told(f, "A1");
+  assert_int_equal(f->last.keys.count, 1);
+  expect_secret(f, 0, "short", true, true);
+}
+
 /* What a session leaves behind */
 
 static void
@@ -669,6 +683,7 @@ main(void)
     TEST(a_far_time_does_not_hide_a_near_one),
     TEST(a_time_of_validity_does_not_cut_a_gradual_change_short),
     TEST(a_password_too_long_for_the_type_does_not_hide_one_that_fits),
+    TEST(a_password_too_long_for_the_type_is_left_out),
     TEST(a_removal_carries_no_secrets),
     TEST(a_session_asked_for_again_gets_its_keys_again),
     TEST(keys_that_changed_without_a_path_are_told_with_it),
