@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "proto/bfd/auth.h"
+#include "proto/bfd/auth_ring.h"
 
 #define NOW BT_S(1000)
 #define MEMORY BT_MS(600)
@@ -16,41 +17,6 @@
 #define PATIENCE BT_S(300)
 
 /* Keys */
-
-struct key
-{
-  u8 id;
-  const char *secret;
-  bool generate, accept;
-};
-
-struct ring
-{
-  struct bfd_keys keys;
-  struct bfd_secret room[4];
-};
-
-static const struct bfd_keys *
-make_ring(struct ring *ring, enum bfd_auth_type type, const struct key *key, uint count)
-{
-  *ring = (struct ring){ .keys = { .type = type, .count = count } };
-  for (uint i = 0; i < count; i++)
-  {
-    struct bfd_secret *s = &ring->keys.secret[i];
-
-    *s = (struct bfd_secret){ .id = key[i].id, .generate = key[i].generate, .accept = key[i].accept };
-    s->length = strlen(key[i].secret);
-    memcpy(s->data, key[i].secret, s->length);
-  }
-  return &ring->keys;
-}
-
-/* One key for both directions. */
-static const struct bfd_keys *
-one_key(struct ring *ring, enum bfd_auth_type type, u8 id, const char *secret)
-{
-  return make_ring(ring, type, &(struct key){ id, secret, true, true }, 1);
-}
 
 static struct bfd_auth
 auth_with(const struct bfd_keys *keys, u32 seq)
@@ -200,15 +166,6 @@ the_same_contents_give_the_same_bytes(void **ctx UNUSED)
 
 /* Every type, from us to us */
 
-#define FOR_TYPES(t) for (enum bfd_auth_type t = BFD_AUTH_SIMPLE; t < BFD_AUTH__MAX; t++)
-#define FOR_DIGESTS(t) for (enum bfd_auth_type t = BFD_AUTH_KEYED_MD5; t < BFD_AUTH__MAX; t++)
-
-static bool
-meticulous(enum bfd_auth_type t)
-{
-  return t == BFD_AUTH_METICULOUS_MD5 || t == BFD_AUTH_METICULOUS_SHA1;
-}
-
 static void
 one_side_understands_the_other(void **ctx UNUSED)
 {
@@ -337,7 +294,7 @@ pass_number(enum bfd_auth_type t, u32 last, u32 seq, btime arrival)
   assert_int_equal(pass(&a, &b), BFD_RX_OK);
   assert_int_equal(b.rx_seq, last);
   bfd_auth_init(&a, seq - 1);
-  bfd_auth_change(&a, &ring.keys, 0, NOW);
+  bfd_auth_change(&a, ring_keys(&ring), 0, NOW);
   w = sign_state(&a, BFD_DOWN, false);
   rx = verify_at(&b, &w, arrival);
   assert_int_equal(b.rx_seq, rx == BFD_RX_OK ? seq : last);
@@ -576,35 +533,6 @@ two_that_are_gentle_agree(void **ctx UNUSED)
   }
 }
 
-/* The textbook: both accept the new key; then one side signs with it, and some time later the other. */
-static void
-a_packet_of_the_old_key_does_not_show_that_the_peer_knows_the_new_one(void **ctx UNUSED)
-{
-  static const struct key next[] = { { 1, "old", false, true }, { 2, "new", true, true } };
-
-  FOR_TYPES(t)
-  {
-    struct ring r1, r2;
-    const struct bfd_keys *first = one_key(&r1, t, 1, "old"), *second = make_ring(&r2, t, next, 2);
-    struct bfd_auth peer = auth_with(first, 0), us = auth_with(first, 100);
-
-    bfd_auth_change(&us, second, PATIENCE, NOW);
-    for (int i = 0; i < 20; i++)
-    {
-      assert_int_equal(pass(&peer, &us), BFD_RX_OK);
-      assert_int_equal(pass(&us, &peer), BFD_RX_OK);
-    }
-    assert_true(us.changing);
-    bfd_auth_change(&peer, second, PATIENCE, NOW);
-    for (int i = 0; i < 10; i++)
-    {
-      assert_int_equal(verify(&peer, sign_state(&us, BFD_UP, true)), BFD_RX_OK);
-      assert_int_equal(verify(&us, sign_state(&peer, BFD_UP, true)), BFD_RX_OK);
-    }
-    assert_false(us.changing || peer.changing);
-  }
-}
-
 static void
 one_more_key_to_accept_needs_nobody_to_follow(void **ctx UNUSED)
 {
@@ -635,17 +563,6 @@ the_time_of_day_does_not_end_a_change(void **ctx UNUSED)
   assert_int_equal(pass(&us, &peer), BFD_RX_OK);
   peer = auth_with(us.keys, us.rx_seq);
   assert_int_equal(pass(&peer, &us), BFD_RX_OK);
-  assert_false(us.changing);
-}
-
-static void
-what_could_not_sign_is_left_at_once(void **ctx UNUSED)
-{
-  static const struct key mute[] = { { 1, "old", false, true } };
-  struct ring r1, r2;
-  struct bfd_auth us = auth_with(make_ring(&r1, BFD_AUTH_KEYED_SHA1, mute, 1), 0);
-
-  bfd_auth_change(&us, one_key(&r2, BFD_AUTH_KEYED_SHA1, 2, "new"), PATIENCE, NOW);
   assert_false(us.changing);
 }
 
@@ -690,6 +607,118 @@ a_second_change_starts_from_what_is_in_use(void **ctx UNUSED)
   assert_int_equal(pass(&peer, &us), BFD_RX_AUTH_DIGEST);
 }
 
+/*
+ * The textbook rotation: both sides know the next key before either signs with it. The peer that still signs
+ * with the old one, which remains valid, has not followed, and may know nothing else.
+ */
+static void
+a_peer_that_goes_on_with_a_key_of_both_rings_has_not_followed(void **ctx UNUSED)
+{
+  static const struct key next[] = { { 2, "new", true, true }, { 1, "old", false, true } };
+
+  FOR_TYPES(t)
+  {
+    struct ring ra, rb, rc;
+    struct bfd_auth peer = auth_with(one_key(&ra, t, 1, "old"), 0);
+    struct bfd_auth us = auth_with(one_key(&rb, t, 1, "old"), 100);
+
+    bfd_auth_change(&us, make_ring(&rc, t, next, 2), PATIENCE, NOW);
+    for (int i = 0; i < 20; i++)
+    {
+      assert_int_equal(pass(&peer, &us), BFD_RX_OK);
+      assert_int_equal(pass(&us, &peer), BFD_RX_OK);
+    }
+  }
+}
+
+/* What was in use can sign no more: there is nothing to go on with. */
+static void
+a_change_from_keys_that_cannot_sign_is_in_use_at_once(void **ctx UNUSED)
+{
+  static const struct key ended = { 1, "old", false, true };
+
+  FOR_TYPES(t)
+  {
+    struct ring ra, rb;
+    struct bfd_auth us = auth_with(make_ring(&ra, t, &ended, 1), 0);
+    byte data[BFD_PACKET_MAX] = { 0 };
+
+    bfd_auth_change(&us, one_key(&rb, t, 2, "new"), PATIENCE, NOW);
+    assert_int_not_equal(bfd_auth_sign(&us, data, false, NOW), 0);
+  }
+}
+
+static void
+one_packet_in_eight_tries_the_new_keys_and_no_other_kind_does(void **ctx UNUSED)
+{
+  struct ring ra, rb;
+  struct bfd_auth us = auth_with(one_key(&ra, BFD_AUTH_KEYED_SHA1, 1, "old"), 0);
+
+  bfd_auth_change(&us, one_key(&rb, BFD_AUTH_KEYED_SHA1, 2, "new"), PATIENCE, NOW);
+  for (int i = 1; i <= 24; i++)
+  {
+    struct wire w = sign(&us);
+
+    assert_int_equal(w.data[BFD_PACKET_SIZE + 2], 1);
+    free(w.data);
+    w = sign_state(&us, BFD_UP, true);
+    assert_int_equal(w.data[BFD_PACKET_SIZE + 2], i % 8 ? 1 : 2);
+    free(w.data);
+  }
+}
+
+/* Behind the section there may be more, which counts for the digest and for nothing else. */
+static void
+bytes_behind_the_section_are_covered_by_the_digest(void **ctx UNUSED)
+{
+  FOR_DIGESTS(t)
+  {
+    struct ring ring;
+    struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), 0), b = a;
+    struct wire w = sign(&a), longer = { UINT8_MAX, calloc(1, UINT8_MAX) };
+
+    memcpy(longer.data, w.data, w.size);
+    longer.data[3] = longer.size;
+    assert_int_equal(verify(&b, longer), BFD_RX_AUTH_DIGEST);
+    free(w.data);
+  }
+}
+
+/* Each in its own right, before the digest is looked at. */
+static void
+a_digest_has_its_length_and_no_other(void **ctx UNUSED)
+{
+  FOR_DIGESTS(t)
+  for (int more = -1; more < 2; more++)
+  {
+    struct ring ring;
+    struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), 0), b = a;
+    struct wire w = sign(&a), other = { w.size + more, calloc(1, w.size + 1) };
+
+    memcpy(other.data, w.data, MIN(w.size, other.size));
+    other.data[3] += more;
+    other.data[BFD_PACKET_SIZE + 1] += more;
+    assert_int_equal(verify(&b, other), more ? BFD_RX_AUTH_LENGTH : BFD_RX_OK);
+    free(w.data);
+  }
+}
+
+static void
+the_number_rises_with_another_key(void **ctx UNUSED)
+{
+  FOR_DIGESTS(t)
+  {
+    struct ring ra, rb;
+    struct bfd_auth a = auth_with(one_key(&ra, t, 1, "secret"), 5);
+
+    free(sign(&a).data);
+    assert_int_equal(a.tx_seq, 6);
+    bfd_auth_change(&a, one_key(&rb, t, 2, "secret"), 0, NOW);
+    free(sign(&a).data);
+    assert_int_equal(a.tx_seq, 7);
+  }
+}
+
 int
 main(void)
 {
@@ -712,12 +741,16 @@ main(void)
     cmocka_unit_test(both_are_accepted_until_the_peer_follows),
     cmocka_unit_test(once_the_peer_has_followed_there_is_no_way_back),
     cmocka_unit_test(two_that_are_gentle_agree),
-    cmocka_unit_test(a_packet_of_the_old_key_does_not_show_that_the_peer_knows_the_new_one),
     cmocka_unit_test(one_more_key_to_accept_needs_nobody_to_follow),
     cmocka_unit_test(the_time_of_day_does_not_end_a_change),
-    cmocka_unit_test(what_could_not_sign_is_left_at_once),
     cmocka_unit_test(patience_ends),
     cmocka_unit_test(a_second_change_starts_from_what_is_in_use),
+    cmocka_unit_test(a_peer_that_goes_on_with_a_key_of_both_rings_has_not_followed),
+    cmocka_unit_test(a_change_from_keys_that_cannot_sign_is_in_use_at_once),
+    cmocka_unit_test(one_packet_in_eight_tries_the_new_keys_and_no_other_kind_does),
+    cmocka_unit_test(bytes_behind_the_section_are_covered_by_the_digest),
+    cmocka_unit_test(a_digest_has_its_length_and_no_other),
+    cmocka_unit_test(the_number_rises_with_another_key),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

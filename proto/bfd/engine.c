@@ -269,6 +269,8 @@ session_set_keys(struct bfd_engine *e, struct engine_session *s, const struct bf
   if (bfd_keys_equal(last ? last : &none, &cmd->keys))
     return;
 
+  drop_old_keys(s);
+
   bool changing = s->v.auth.changing; /* then the keys that are replaced were never in use */
 
   s->keys = keys_copy(e, &cmd->keys);
