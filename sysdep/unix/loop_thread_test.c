@@ -1,4 +1,4 @@
-/* sysdep/unix/loop_thread_test.c: where threads run. Needs two processors, and says so. */
+/* sysdep/unix/loop_thread_test.c: where threads run, and how much. Needs two processors, and says so. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -165,6 +165,40 @@ a_thread_bound_to_the_only_processor_keeps_it(void **ctx)
   assert_true(CPU_EQUAL(helper_cpus(&f->apart), &last));
 }
 
+/* Never waits; ends when it was made to rest three times. */
+static bool
+greedy_hook(struct work *w, void *data UNUSED)
+{
+  if (loop_rests(w->loop) < 3)
+    return true;
+  loop_stop(w->loop);
+  return false;
+}
+
+static void
+start_hook(struct msg *m, void *data)
+{
+  msg_free(m);
+  work_schedule(data);
+}
+
+/* Without that the test would not end, nor would anything else get that processor. */
+static void
+a_real_time_loop_that_never_waits_rests_now_and_then(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct loop *l = loop_new(f->pool, "greedy");
+  struct work *w = work_new(f->pool, l, LOOP_REST, greedy_hook, NULL);
+  struct mailbox *start = mailbox_new(f->pool, l, start_hook, w);
+  struct thread *t = thread_start(f->pool, l);
+
+  assert_non_null(t);
+  if (thread_realtime(t) < 0)
+    loop_stop(l); /* not allowed to */
+  mailbox_post(start, msg_alloc(sizeof(struct msg)));
+  thread_join(t);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -175,6 +209,7 @@ main(void)
     TEST(threads_set_apart_share_one_processor),
     TEST(with_one_processor_nothing_is_set_apart),
     TEST(a_thread_bound_to_the_only_processor_keeps_it),
+    TEST(a_real_time_loop_that_never_waits_rests_now_and_then),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
