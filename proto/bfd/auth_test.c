@@ -172,7 +172,7 @@ one_side_understands_the_other(void **ctx UNUSED)
   struct bfd_auth none = auth_with(NULL, 0);
 
   assert_int_equal(pass(&none, &none), BFD_RX_OK);
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring ring;
     struct bfd_auth a = auth_with(one_key(&ring, t, 3, "secret"), 0), b = a;
@@ -187,15 +187,15 @@ one_side_understands_the_other(void **ctx UNUSED)
 static void
 no_type_takes_another(void **ctx UNUSED)
 {
-  FOR_TYPES(t)
-  FOR_TYPES(u)
-  {
-    struct ring ra, rb;
-    struct bfd_auth a = auth_with(one_key(&ra, t, 1, "secret"), 0);
-    struct bfd_auth b = auth_with(one_key(&rb, u, 1, "secret"), 0);
+  FOR_TYPES (t)
+    FOR_TYPES (u)
+    {
+      struct ring ra, rb;
+      struct bfd_auth a = auth_with(one_key(&ra, t, 1, "secret"), 0);
+      struct bfd_auth b = auth_with(one_key(&rb, u, 1, "secret"), 0);
 
-    assert_int_equal(pass(&a, &b), t == u ? BFD_RX_OK : BFD_RX_AUTH_TYPE);
-  }
+      assert_int_equal(pass(&a, &b), t == u ? BFD_RX_OK : BFD_RX_AUTH_TYPE);
+    }
 }
 
 static void
@@ -203,7 +203,7 @@ another_secret_or_number_is_refused(void **ctx UNUSED)
 {
   static const char *const others[] = { "secres", "secre", "secrett", "Secret", "\1" };
 
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring ra, rb;
     struct bfd_auth a = auth_with(one_key(&ra, t, 1, "secret"), 0), b;
@@ -223,7 +223,7 @@ another_secret_or_number_is_refused(void **ctx UNUSED)
 static void
 no_bit_of_a_digested_packet_can_be_changed(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct ring ring;
     struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), 0), b = a;
@@ -247,7 +247,7 @@ no_bit_of_a_digested_packet_can_be_changed(void **ctx UNUSED)
 static void
 no_length_is_believed(void **ctx UNUSED)
 {
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring ring;
     struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), 0), fresh = a;
@@ -307,24 +307,24 @@ the_window_is_three_times_the_multiplier(void **ctx UNUSED)
 {
   static const u32 lasts[] = { 0, 1, 1000, 0x7fffffff, 0x80000000, U32_MAX - 3 * MULT, U32_MAX };
 
-  FOR_DIGESTS(t)
-  for (uint i = 0; i < ARRAY_SIZE(lasts); i++)
-  {
-    static const u32 outside[] = { 3 * MULT + 1, 0x7fffffff, 0x80000000, -2u, -1u };
-    u32 last = lasts[i];
+  FOR_DIGESTS (t)
+    for (uint i = 0; i < ARRAY_SIZE(lasts); i++)
+    {
+      static const u32 outside[] = { 3 * MULT + 1, 0x7fffffff, 0x80000000, -2u, -1u };
+      u32 last = lasts[i];
 
-    assert_int_equal(pass_number(t, last, last, NOW), meticulous(t) ? BFD_RX_AUTH_SEQUENCE : BFD_RX_OK);
-    assert_int_equal(pass_number(t, last, last + 1, NOW), BFD_RX_OK);
-    assert_int_equal(pass_number(t, last, last + 3 * MULT, NOW), BFD_RX_OK);
-    for (uint k = 0; k < ARRAY_SIZE(outside); k++)
-      assert_int_equal(pass_number(t, last, last + outside[k], NOW), BFD_RX_AUTH_SEQUENCE);
-  }
+      assert_int_equal(pass_number(t, last, last, NOW), meticulous(t) ? BFD_RX_AUTH_SEQUENCE : BFD_RX_OK);
+      assert_int_equal(pass_number(t, last, last + 1, NOW), BFD_RX_OK);
+      assert_int_equal(pass_number(t, last, last + 3 * MULT, NOW), BFD_RX_OK);
+      for (uint k = 0; k < ARRAY_SIZE(outside); k++)
+        assert_int_equal(pass_number(t, last, last + outside[k], NOW), BFD_RX_AUTH_SEQUENCE);
+    }
 }
 
 static void
 numbers_are_forgotten_after_twice_the_detection_time(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     assert_int_equal(pass_number(t, 5000, 77, NOW + MEMORY - 1), BFD_RX_AUTH_SEQUENCE);
     assert_int_equal(pass_number(t, 5000, 77, NOW + MEMORY), BFD_RX_OK);
@@ -349,7 +349,7 @@ refused_packets_do_not_keep_a_number_alive(void **ctx UNUSED)
 static void
 a_forger_does_not_set_the_number(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct ring ra, rb;
     struct bfd_auth forger = auth_with(one_key(&ra, t, 1, "guessed"), 0x12345678);
@@ -364,7 +364,7 @@ a_forger_does_not_set_the_number(void **ctx UNUSED)
 static void
 meticulous_numbers_count_packets_and_others_contents(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct ring ring;
     struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), U32_MAX - 1);
@@ -387,7 +387,7 @@ keys_are_taken_by_number_and_only_while_accepted(void **ctx UNUSED)
                                      { 2, "new", true, true },
                                      { 3, "no", false, false } };
 
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring ra, rb;
     struct bfd_auth b = auth_with(make_ring(&rb, t, mine, 3), 0);
@@ -410,7 +410,7 @@ one_number_may_have_two_secrets(void **ctx UNUSED)
 {
   static const struct key mine[] = { { 1, "old", false, true }, { 1, "new", true, true } };
 
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring ra, rb;
     struct bfd_auth b = auth_with(make_ring(&rb, t, mine, 2), 0), a;
@@ -429,7 +429,7 @@ without_a_key_that_generates_nothing_is_sent(void **ctx UNUSED)
 {
   static const struct key mine[] = { { 1, "old", false, true } };
 
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring ring;
     byte data[BFD_PACKET_MAX] = { 0 };
@@ -467,7 +467,7 @@ both_are_accepted_until_the_peer_follows(void **ctx UNUSED)
 {
   struct change c;
 
-  FOR_CHANGES(c, from, to)
+  FOR_CHANGES (c, from, to)
   {
     struct bfd_auth peer = auth_with(c.from, 0), us = auth_with(c.from, 100);
 
@@ -490,7 +490,7 @@ once_the_peer_has_followed_there_is_no_way_back(void **ctx UNUSED)
 {
   struct change c;
 
-  FOR_CHANGES(c, from, to)
+  FOR_CHANGES (c, from, to)
   {
     struct bfd_auth peer = auth_with(c.to, 0), us = auth_with(c.from, 100), former = auth_with(c.from, 10);
 
@@ -506,7 +506,7 @@ two_that_are_gentle_agree(void **ctx UNUSED)
 {
   struct change c;
 
-  FOR_CHANGES(c, from, to)
+  FOR_CHANGES (c, from, to)
   {
     struct bfd_auth a = auth_with(c.from, 0), b = auth_with(c.from, 100);
     int lost = 0, rounds = 0;
@@ -538,7 +538,7 @@ one_more_key_to_accept_needs_nobody_to_follow(void **ctx UNUSED)
 {
   static const struct key both[] = { { 1, "old", true, true }, { 2, "new", false, true } };
 
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring r1, r2;
     const struct bfd_keys *first = one_key(&r1, t, 1, "old");
@@ -571,7 +571,7 @@ patience_ends(void **ctx UNUSED)
 {
   struct change c;
 
-  FOR_CHANGES(c, from, to)
+  FOR_CHANGES (c, from, to)
   {
     struct bfd_auth peer = auth_with(c.from, 0), us = auth_with(c.from, 100), late;
     struct wire w;
@@ -616,7 +616,7 @@ a_peer_that_goes_on_with_a_key_of_both_rings_has_not_followed(void **ctx UNUSED)
 {
   static const struct key next[] = { { 2, "new", true, true }, { 1, "old", false, true } };
 
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring ra, rb, rc;
     struct bfd_auth peer = auth_with(one_key(&ra, t, 1, "old"), 0);
@@ -637,7 +637,7 @@ a_change_from_keys_that_cannot_sign_is_in_use_at_once(void **ctx UNUSED)
 {
   static const struct key ended = { 1, "old", false, true };
 
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct ring ra, rb;
     struct bfd_auth us = auth_with(make_ring(&ra, t, &ended, 1), 0);
@@ -671,7 +671,7 @@ one_packet_in_eight_tries_the_new_keys_and_no_other_kind_does(void **ctx UNUSED)
 static void
 bytes_behind_the_section_are_covered_by_the_digest(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct ring ring;
     struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), 0), b = a;
@@ -688,25 +688,25 @@ bytes_behind_the_section_are_covered_by_the_digest(void **ctx UNUSED)
 static void
 a_digest_has_its_length_and_no_other(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
-  for (int more = -1; more < 2; more++)
-  {
-    struct ring ring;
-    struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), 0), b = a;
-    struct wire w = sign(&a), other = { w.size + more, calloc(1, w.size + 1) };
+  FOR_DIGESTS (t)
+    for (int more = -1; more < 2; more++)
+    {
+      struct ring ring;
+      struct bfd_auth a = auth_with(one_key(&ring, t, 1, "secret"), 0), b = a;
+      struct wire w = sign(&a), other = { w.size + more, calloc(1, w.size + 1) };
 
-    memcpy(other.data, w.data, MIN(w.size, other.size));
-    other.data[3] += more;
-    other.data[BFD_PACKET_SIZE + 1] += more;
-    assert_int_equal(verify(&b, other), more ? BFD_RX_AUTH_LENGTH : BFD_RX_OK);
-    free(w.data);
-  }
+      memcpy(other.data, w.data, MIN(w.size, other.size));
+      other.data[3] += more;
+      other.data[BFD_PACKET_SIZE + 1] += more;
+      assert_int_equal(verify(&b, other), more ? BFD_RX_AUTH_LENGTH : BFD_RX_OK);
+      free(w.data);
+    }
 }
 
 static void
 the_number_rises_with_another_key(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct ring ra, rb;
     struct bfd_auth a = auth_with(one_key(&ra, t, 1, "secret"), 5);

@@ -63,7 +63,7 @@ set_linger(struct host *h, btime linger)
 static void
 two_engines_authenticate_each_other(void **ctx UNUSED)
 {
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct host a, b;
     struct ring ring;
@@ -95,7 +95,7 @@ two_engines_authenticate_each_other(void **ctx UNUSED)
 static void
 every_packet_is_signed_from_the_first_to_the_last(void **ctx UNUSED)
 {
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct host h;
     struct peer p;

@@ -117,7 +117,7 @@ bfd_cmd_disable(struct cli *c, const struct bfd_which *which)
 
   if (!cli_privileged(c))
     return;
-  FOR_RUNNING(p)
+  FOR_RUNNING (p)
   {
     if (hold_find(p, which))
       cli_line(c, 8, "%s: session to %s already disabled", p->p.name, IP_STR(which->remote));
@@ -145,7 +145,7 @@ bfd_cmd_enable(struct cli *c, const struct bfd_which *which)
 
   if (!cli_privileged(c))
     return;
-  FOR_RUNNING(p)
+  FOR_RUNNING (p)
   {
     bool here = false;
 
@@ -199,11 +199,11 @@ bfd_cmd_reset_counters(struct cli *c, const struct bfd_which *which)
 
   if (!cli_privileged(c))
     return;
-  FOR_RUNNING(p)
-  if (which->all)
-    post_reset(p, 0);
-  else
-    count += walk_sessions(p, which, reset_session);
+  FOR_RUNNING (p)
+    if (which->all)
+      post_reset(p, 0);
+    else
+      count += walk_sessions(p, which, reset_session);
   if (which->all || count)
     cli_end(c, 0, "%s", "");
   else

@@ -233,29 +233,29 @@ nothing_that_leaves_a_session_up_settles_its_keys(void **ctx UNUSED)
 static void
 two_sides_change_their_keys_and_stay_up(void **ctx UNUSED)
 {
-  FOR_TYPES(t)
-  FOR_TYPES(u)
-  {
-    struct pair p;
-    struct ring ra, rb;
-    struct wire w;
-    uint todo = 0;
+  FOR_TYPES (t)
+    FOR_TYPES (u)
+    {
+      struct pair p;
+      struct ring ra, rb;
+      struct wire w;
+      uint todo = 0;
 
-    pair_up(&p, t, NULL);
-    bfd_session_set_keys(&p.a, one_key(&ra, u, 2, "another"), BT_S(300), p.now);
-    talk(&p.a, &p.b, &p.now, NULL);
-    bfd_session_set_keys(&p.b, one_key(&rb, u, 2, "another"), 0, p.now);
-    w = sign_packet(&p.b, BFD_TX_PERIODIC, p.now);
-    assert_int_equal(take(&p.a, &w, p.now, &todo), BFD_RX_OK);
-    assert_false(p.a.auth.changing);
-    assert_true(todo & BFD_DO_SEND);
-    talk(&p.a, &p.b, &p.now, NULL);
-    w = sign_packet(&p.b, BFD_TX_PERIODIC, p.now);
-    assert_int_equal(take(&p.a, &w, p.now, &todo), BFD_RX_OK);
-    assert_false(todo & BFD_DO_SEND); /* only the first time */
-    assert_int_equal(p.a.state, BFD_UP);
-    assert_int_equal(p.b.state, BFD_UP);
-  }
+      pair_up(&p, t, NULL);
+      bfd_session_set_keys(&p.a, one_key(&ra, u, 2, "another"), BT_S(300), p.now);
+      talk(&p.a, &p.b, &p.now, NULL);
+      bfd_session_set_keys(&p.b, one_key(&rb, u, 2, "another"), 0, p.now);
+      w = sign_packet(&p.b, BFD_TX_PERIODIC, p.now);
+      assert_int_equal(take(&p.a, &w, p.now, &todo), BFD_RX_OK);
+      assert_false(p.a.auth.changing);
+      assert_true(todo & BFD_DO_SEND);
+      talk(&p.a, &p.b, &p.now, NULL);
+      w = sign_packet(&p.b, BFD_TX_PERIODIC, p.now);
+      assert_int_equal(take(&p.a, &w, p.now, &todo), BFD_RX_OK);
+      assert_false(todo & BFD_DO_SEND); /* only the first time */
+      assert_int_equal(p.a.state, BFD_UP);
+      assert_int_equal(p.b.state, BFD_UP);
+    }
 }
 
 /* 6.8.16: the peer is to learn why. It has not been given the new keys. */
@@ -295,28 +295,28 @@ static const struct
 static void
 a_number_is_remembered_for_twice_the_detection_time(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
-  for (uint i = 0; i < ARRAY_SIZE(memories); i++)
-  {
-    struct pair p;
-    struct bfd_session a;
-    struct wire w, early;
+  FOR_DIGESTS (t)
+    for (uint i = 0; i < ARRAY_SIZE(memories); i++)
+    {
+      struct pair p;
+      struct bfd_session a;
+      struct wire w, early;
 
-    pair_up(&p, t, NULL);
-    p.a.rx_used = memories[i].min_rx;
-    p.b.min_tx = memories[i].remote_min_tx;
-    p.b.params.detect_mult = memories[i].mult;
-    early = sign_packet(&p.b, BFD_TX_EXTRA, p.now);
-    p.b.auth.tx_seq += 10000;
-    w = sign_packet(&p.b, BFD_TX_EXTRA, p.now);
-    a = p.a;
-    a.auth.rx_known = false;
-    assert_int_equal(take(&a, &w, p.now, NULL), BFD_RX_OK);
-    assert_true(a.auth.rx_forget - p.now == 2 * memories[i].detection);
-    p.a = a;
-    assert_int_equal(take(&a, &early, p.now + 2 * memories[i].detection - 1, NULL), BFD_RX_AUTH_SEQUENCE);
-    assert_int_equal(take(&p.a, &early, p.now + 2 * memories[i].detection, NULL), BFD_RX_OK);
-  }
+      pair_up(&p, t, NULL);
+      p.a.rx_used = memories[i].min_rx;
+      p.b.min_tx = memories[i].remote_min_tx;
+      p.b.params.detect_mult = memories[i].mult;
+      early = sign_packet(&p.b, BFD_TX_EXTRA, p.now);
+      p.b.auth.tx_seq += 10000;
+      w = sign_packet(&p.b, BFD_TX_EXTRA, p.now);
+      a = p.a;
+      a.auth.rx_known = false;
+      assert_int_equal(take(&a, &w, p.now, NULL), BFD_RX_OK);
+      assert_true(a.auth.rx_forget - p.now == 2 * memories[i].detection);
+      p.a = a;
+      assert_int_equal(take(&a, &early, p.now + 2 * memories[i].detection - 1, NULL), BFD_RX_AUTH_SEQUENCE);
+      assert_int_equal(take(&p.a, &early, p.now + 2 * memories[i].detection, NULL), BFD_RX_OK);
+    }
 }
 
 /* 6.8.3: until the peer has answered, what was advertised before is in force. */
@@ -336,7 +336,7 @@ the_memory_is_that_of_the_interval_in_force_not_of_the_one_asked_for(void **ctx 
 static void
 a_peer_that_restarted_is_heard_when_its_former_number_is_forgotten(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct pair p;
     struct wire w;
@@ -392,36 +392,36 @@ a_packet_that_is_not_believed_changes_no_variable(void **ctx UNUSED)
   static const enum bfd_rx reasons[] = { BFD_RX_AUTH_TYPE,   BFD_RX_AUTH_LENGTH, BFD_RX_AUTH_KEY,
                                          BFD_RX_AUTH_DIGEST, BFD_RX_AUTH,        BFD_RX_AUTH };
 
-  FOR_TYPES(t)
-  for (int changing = 0; changing < 2; changing++)
-    for (u8 state = 0; state < BFD_STATE__MAX; state++)
-      for (uint how = 0; how < ARRAY_SIZE(reasons); how++)
-      {
-        struct pair p;
-        struct ring ring;
-        struct bfd_session before;
-        struct wire w;
-        bool cut = t == BFD_AUTH_SIMPLE && how == 1; /* a shorter password than ours is another one */
-        enum bfd_rx rx;
+  FOR_TYPES (t)
+    for (int changing = 0; changing < 2; changing++)
+      for (u8 state = 0; state < BFD_STATE__MAX; state++)
+        for (uint how = 0; how < ARRAY_SIZE(reasons); how++)
+        {
+          struct pair p;
+          struct ring ring;
+          struct bfd_session before;
+          struct wire w;
+          bool cut = t == BFD_AUTH_SIMPLE && how == 1; /* a shorter password than ours is another one */
+          enum bfd_rx rx;
 
-        pair_up(&p, t, NULL);
-        if (changing)
-          bfd_session_set_keys(&p.a, one_key(&ring, t, 1, "another"), BT_S(300), p.now);
-        p.b.state = state;
-        p.b.diag = BFD_DIAG_PATH_DOWN;
-        w = sign_packet(&p.b, BFD_TX_EXTRA, p.now);
-        corrupt(&w, how);
-        before = p.a;
-        rx = take(&p.a, &w, p.now + 1, NULL);
-        assert_int_equal(rx, cut ? BFD_RX_AUTH_DIGEST : reasons[how]);
-        assert_memory_equal(&p.a, &before, sizeof(before));
-      }
+          pair_up(&p, t, NULL);
+          if (changing)
+            bfd_session_set_keys(&p.a, one_key(&ring, t, 1, "another"), BT_S(300), p.now);
+          p.b.state = state;
+          p.b.diag = BFD_DIAG_PATH_DOWN;
+          w = sign_packet(&p.b, BFD_TX_EXTRA, p.now);
+          corrupt(&w, how);
+          before = p.a;
+          rx = take(&p.a, &w, p.now + 1, NULL);
+          assert_int_equal(rx, cut ? BFD_RX_AUTH_DIGEST : reasons[how]);
+          assert_memory_equal(&p.a, &before, sizeof(before));
+        }
 }
 
 static void
 admin_down_is_signed_and_listens_to_nobody_else(void **ctx UNUSED)
 {
-  FOR_TYPES(t)
+  FOR_TYPES (t)
   {
     struct pair p;
     struct wire w;
@@ -450,7 +450,7 @@ admin_down_is_signed_and_listens_to_nobody_else(void **ctx UNUSED)
 static void
 nobody_else_ends_a_poll_sequence_or_gets_an_answer(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct pair p;
     struct wire poll, final, forged;
@@ -526,7 +526,7 @@ go_down_and_up_again(struct pair *p, struct record *of_b)
 static void
 packets_sent_before_move_nothing(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct pair p;
     struct record rec = { .count = 0 };
@@ -579,7 +579,7 @@ keyed_digests_take_the_last_packet_twice_and_no_other(void **ctx UNUSED)
 static void
 a_replay_does_not_bring_new_keys_into_use(void **ctx UNUSED)
 {
-  FOR_DIGESTS(t)
+  FOR_DIGESTS (t)
   {
     struct pair p;
     struct ring old, back;

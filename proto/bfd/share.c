@@ -74,7 +74,7 @@ oldest_guard(const struct bfd_shared *s, const struct bfd_options *base, bfd_opt
   const struct bfd_request *oldest = NULL;
   struct bfd_request *r;
 
-  FOR_REQUESTS(r, s)
+  FOR_REQUESTS (r, s)
   {
     const struct bfd_options *o = options(r, data);
 
@@ -108,7 +108,7 @@ bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_op
   if (!oldest_guard(s, base, options, data, guard))
     return false;
   bfd_options_apply(&from, base);
-  FOR_REQUESTS(r, s)
+  FOR_REQUESTS (r, s)
   {
     const struct bfd_options *o = options(r, data);
     struct bfd_params mine = from;
@@ -143,8 +143,8 @@ oldest_request(const struct bfd_shared *s)
   const struct bfd_request *oldest = NULL;
   struct bfd_request *r;
 
-  FOR_REQUESTS(r, s)
-  oldest = older(oldest, r);
+  FOR_REQUESTS (r, s)
+    oldest = older(oldest, r);
   return oldest;
 }
 
