@@ -108,6 +108,8 @@ def test_a_wrong_key_ends_the_session_and_is_counted(lab, kind, wrong):
     wait_until(lambda: any(reason in text for _, text in pair.ours.birdc("show bfd sessions all")), 3, reason)
     assert pair.refused() > 0
     assert "Time expired" in pair.details()["Local diagnostic"]
+    pair.bird2.wait_session(pair.a, ("Down", "Init"), limit=3)
+    wait_until(lambda: "Authentication failed" in pair.bird2.log(), 3, "bird2 to refuse us as well")
     pair.reload(bird2=good)
     pair.wait_both()
 
