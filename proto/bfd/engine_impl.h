@@ -1,6 +1,6 @@
 /*
- * proto/bfd/engine_impl.h: shared by engine.c (commands, timers), receive.c (packets in) and transmit.c
- * (packets out)
+ * proto/bfd/engine_impl.h: shared by engine.c (commands, timers), receive.c (packets in), transmit.c (packets
+ * out) and snapshot.c (what is shown)
  */
 #ifndef PEREGRINE_BFD_ENGINE_IMPL_H
 #define PEREGRINE_BFD_ENGINE_IMPL_H
@@ -119,6 +119,10 @@ void engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 
 void engine_tick(struct bfd_engine *e);
 /* Log a packet, under `debug { packets }`. */
 void engine_trace(const struct bfd_engine *e, const char *what, ip_addr peer, const struct bfd_packet *pkt);
+
+/* snapshot.c */
+void engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd);
+void engine_reset(struct bfd_engine *e, u64 id); /* counters; 0: all */
 
 /* receive.c */
 void engine_drain(struct bfd_engine *e);

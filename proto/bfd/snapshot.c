@@ -1,0 +1,80 @@
+/* proto/bfd/snapshot.c: what the main loop is told when it asks, and counting from zero again */
+#include "proto/bfd/engine_impl.h"
+
+/* Counters */
+
+void
+engine_reset(struct bfd_engine *e, u64 id)
+{
+  for (uint i = 0; i < e->slots_end; i++)
+    if (e->slots[i] && (!id || e->slots[i]->id == id))
+      e->slots[i]->counters = (struct bfd_counters){ 0 };
+  if (id)
+    return;
+  e->stats = (struct bfd_engine_stats){ 0 };
+  e->drops_before = engine_drops(e);
+}
+
+/* Snapshots */
+
+static enum bfd_auth_type
+keys_type(const struct bfd_keys *keys)
+{
+  return keys ? keys->type : BFD_AUTH_NONE;
+}
+
+static void
+session_info(const struct bfd_engine *e, const struct engine_session *s, struct bfd_info *i)
+{
+  const struct bfd_session *v = &s->v;
+  btime now = loop_now(e->loop), deadline = bfd_session_detect_deadline(v);
+
+  *i = (struct bfd_info){
+    .id = s->id,
+    .status = { .state = v->state, .diag = v->diag, .remote_state = v->remote_state },
+    .suspended = v->suspended,
+    .local_disc = v->local_disc,
+    .remote_disc = v->remote_disc,
+    .remote_diag = v->remote_diag,
+    .since = v->since,
+    .tx_interval = bfd_session_tx_interval(v),
+    .tx_left = wheel_is_set(&s->tx.e) ? MAX(s->tx.e.deadline - now, 0) : 0,
+    .detection_time = bfd_session_detection_time(v),
+    .detect_left = deadline != BT_NEVER ? MAX(deadline - now, 0) : 0,
+    .local_min_tx = v->min_tx,
+    .local_min_rx = v->min_rx,
+    .local_mult = v->params.detect_mult,
+    .remote_min_tx = v->remote_min_tx,
+    .remote_min_rx = v->remote_min_rx,
+    .remote_mult = v->remote_mult,
+    .remote_demand = v->remote_demand,
+    .poll = v->poll == BFD_POLL_ACTIVE,
+    .last_rx = v->last_rx,
+    .auth = keys_type(v->auth.changing ? v->auth.before : v->auth.keys),
+    .auth_wanted = keys_type(v->auth.keys),
+    .auth_changing = v->auth.changing,
+    .auth_rx_known = v->auth.rx_known && now < v->auth.rx_forget,
+    .auth_rx_seq = v->auth.rx_seq,
+    .auth_tx_seq = v->auth.tx_seq,
+    .counters = s->counters,
+  };
+}
+
+void
+engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
+{
+  uint max = MIN(cmd->max, (uint) BFD_SNAPSHOT_MAX);
+  struct bfd_snapshot *snap = msg_alloc(sizeof(*snap) + MIN(e->session_count, max) * sizeof(struct bfd_info));
+  uint i = cmd->from;
+
+  snap->msg.kind = BFD_SNAPSHOT_REPLY;
+  snap->query = cmd->query;
+  snap->stats = e->stats;
+  snap->stats.rests = loop_rests(e->loop);
+  snap->stats.dropped = engine_drops(e) - e->drops_before;
+  for (; i < e->slots_end && snap->count < max; i++)
+    if (e->slots[i] && !e->slots[i]->leaving)
+      session_info(e, e->slots[i], &snap->info[snap->count++]);
+  snap->next = i < e->slots_end ? i : 0;
+  e->deliver(&snap->msg.m, e->deliver_data);
+}
