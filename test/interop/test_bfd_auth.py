@@ -114,6 +114,20 @@ def test_a_wrong_key_ends_the_session_and_is_counted(lab, kind, wrong):
     pair.wait_both()
 
 
+@pytest.mark.parametrize("who", ["ours", "bird2"])
+@pytest.mark.parametrize("kind", ["meticulous keyed sha1", "keyed md5"])
+def test_comes_up_again_after_a_kill(lab, kind, who):
+    """Sequence numbers begin anew; the other side forgets the old ones after twice the detection time."""
+    options = auth(kind, '"secret"')
+    pair = Pair(lab, options, options)
+    pair.wait_both()
+    daemon = getattr(pair, who)
+    for _ in range(2):
+        daemon.kill()
+        daemon.start()
+        pair.wait_both()
+
+
 @pytest.mark.parametrize("hops", [False, True])
 def test_one_neighbour_may_do_without(lab, hops):
     """`authentication none` of a neighbour overrides what holds for its interface."""
