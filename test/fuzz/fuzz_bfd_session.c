@@ -145,7 +145,8 @@ check(const struct bfd_session *before, const struct bfd_session *s, uint todo, 
   ASSERT(!s->suspended || (!interval && deadline == BT_NEVER));
   ASSERT(!interval || interval >= s->tx_used);
 
-  ASSERT(!s->auth.changing || s->state == BFD_UP); /* elsewhere there is nothing to disturb */
+  /* Elsewhere there is nothing to disturb, but AdminDown is to be believed. */
+  ASSERT(!s->auth.changing || s->state == BFD_UP || s->state == BFD_ADMIN_DOWN);
   ASSERT(before->state == s->state || (todo & BFD_DO_NOTIFY));
   ASSERT(bfd_session_tx_interval(before) == interval || (todo & BFD_DO_TX_TIMER));
   ASSERT(deadline >= bfd_session_detect_deadline(before) || (todo & BFD_DO_DETECTION));
