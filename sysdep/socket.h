@@ -20,15 +20,22 @@ struct udp_listen
   const char *device;  /* bind to this device (a VRF); NULL: to none */
   bool no_checksum;    /* IPv6: take packets with a zero UDP checksum (RFC 6935) */
   uint receive_buffer; /* bytes wanted; what the system's limit allows is taken */
-  bool share_port;     /* with sockets whose udp_share_port() is on, and which are bound to other devices */
+  bool share_port;     /* with whoever lets others have it: see udp_share_port() */
 };
-/* The port is asked for exclusively, so another owner shows as -EADDRINUSE. */
+/* The port is asked for exclusively, unless it is to be shared, so another owner shows as -EADDRINUSE. */
 int udp_listen_open(const struct udp_listen *how);
+
+/* The device a socket is bound to; 0: none. */
+uint udp_device(int fd);
 
 /* Let others that ask for it have the port of @fd as well, or nobody any more. */
 void udp_share_port(int fd, bool share);
 
-/* Who has the port: "bfdd (pid 123)", or "another process" when it cannot be known. Reads /proc; slow. */
+/* Has no other process the port? Reads /proc; slow. */
+bool udp_port_is_ours(bool v6, u16 port);
+
+/* Who else has the port: "bfdd (pid 123)", or "another process" when it cannot be known. Reads /proc; slow.
+ */
 #define UDP_OWNER_SIZE 64
 void udp_port_owner(bool v6, u16 port, char *buf);
 
@@ -44,7 +51,7 @@ struct udp_sender
   ip_addr local, remote; /* @local may be IP_NONE: the kernel chooses */
   u16 local_port, remote_port;
   uint ifindex;    /* bind to this interface or VRF device; 0: to none */
-  bool on_link;    /* treat the peer as on link there; else it is routed */
+  bool on_link;    /* IPv4: treat the peer as on link there, whatever routes say */
   bool share_port; /* take the port although other senders have it, towards other peers */
 };
 int udp_sender_open(const struct udp_sender *how);

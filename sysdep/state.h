@@ -6,8 +6,8 @@
 
 /*
  * The @size random bytes kept in the file @name of @dir, which is written when it is not there: whole or not
- * at all, and readable by nobody else. 0 or -errno; -ENOENT: there is no such directory; -EINVAL: the file
- * does not hold what it should; -EPERM: others may read it.
+ * at all, and readable by nobody else. 0 or -errno; -ENOENT: there is no such directory; -EBADMSG: the file
+ * does not hold what it should; -EPERM: others own it or may read it.
  */
 int state_secret(const char *dir, const char *name, byte *secret, size_t size);
 

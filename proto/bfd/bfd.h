@@ -106,6 +106,10 @@ struct bfd_proto
   /* keys come and go with the time of day */
   struct timer *key_timer;
   struct log_limit differ_limit;
+  /* what discriminators are made with; the last attempt to read it failed with that */
+  bool has_secret;
+  byte secret[BFD_DISC_SECRET];
+  int secret_error;
   struct list holds; /* struct bfd_hold: what operators keep down */
 };
 

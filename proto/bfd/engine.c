@@ -445,6 +445,7 @@ engine_stopped(struct bfd_engine *e)
 {
   struct bfd_msg *m = msg_alloc(sizeof(*m));
 
+  explicit_bzero(e->secret, sizeof(e->secret));
   m->kind = BFD_STOPPED;
   e->deliver(&m->m, e->deliver_data);
 }
@@ -705,7 +706,9 @@ bfd_engine_message(struct msg *m, void *engine)
     ASSERT(false);
   }
   msg_free(msg);
-  arm_timer(e);
+  if (e->wake >
+      loop_now(e->loop)) /* else a tick is overdue, comes in this round, and is to see by how much */
+    arm_timer(e);
 }
 
 struct bfd_engine *

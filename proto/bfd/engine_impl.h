@@ -65,6 +65,7 @@ struct listener
   struct fd_watch *watch;
   btime horizon;      /* what arrived before has been read */
   btime floor;        /* when it was last seen empty */
+  u32 drops;          /* of the kernel, when last asked */
   bool ready;         /* it woke us */
   bool capped;        /* the work cap struck on this tick */
   bool polling;       /* it is read on every tick, and does not wake us */
@@ -102,8 +103,8 @@ struct bfd_engine
   btime poll_tick; /* and this is the tick */
   bool more;       /* the work cap struck: a socket still holds packets */
   struct bfd_engine_stats stats;
-  u64 drops_closed; /* of listeners that have gone */
-  u64 drops_before; /* those at the last reset */
+  u64 drops;                      /* packets the kernel has dropped since the engine came */
+  u64 drops_before, rests_before; /* at the last reset */
   struct log_limit refused_limit;
 
   /* transmit.c */
@@ -134,7 +135,7 @@ bool engine_heard_until(struct bfd_engine *e, const struct engine_session *s, bt
 void engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd);
 void engine_unlisten(struct bfd_engine *e, u64 id);
 /* What the kernel has dropped since the engine came. */
-u64 engine_drops(const struct bfd_engine *e);
+u64 engine_drops(struct bfd_engine *e);
 
 /* transmit.c */
 void engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind);

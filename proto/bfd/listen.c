@@ -28,6 +28,15 @@ port_for(enum bfd_hop hop)
   return hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP;
 }
 
+/* The VRF device sockets are bound to; NULL: none. */
+static const char *
+device_of(const struct bfd_proto *p)
+{
+  const char *vrf = bfd_config_of(p)->p.vrf;
+
+  return vrf && vrf[0] ? vrf : NULL;
+}
+
 static void
 retry_in(struct bfd_proto *p, btime delay)
 {
@@ -53,6 +62,11 @@ listen_failed(struct bfd_proto *p, struct bfd_listener *l, int error)
   if (error == l->last_error)
     return;
   l->last_error = error;
+  if (error == ENODEV)
+  {
+    snprintf(l->error, sizeof(l->error), "VRF device %s", device_of(p));
+    return; /* which is not there yet; its coming is an event */
+  }
   if (error == EADDRINUSE)
   {
     udp_port_owner(l->v6, port_for(l->hop), owner);
@@ -61,23 +75,6 @@ listen_failed(struct bfd_proto *p, struct bfd_listener *l, int error)
   else
     snprintf(l->error, sizeof(l->error), "UDP port %u of %s: %s", port_for(l->hop), where, strerror(error));
   log_write(L_ERR, "%s: Cannot open %s", p->p.name, l->error);
-}
-
-/* The VRF device sockets are bound to; NULL: none. */
-static const char *
-device_of(const struct bfd_proto *p)
-{
-  const char *vrf = bfd_config_of(p)->p.vrf;
-
-  return vrf && vrf[0] ? vrf : NULL;
-}
-
-static uint
-device_index(const struct bfd_proto *p)
-{
-  const struct iface *i = device_of(p) ? iface_find(device_of(p)) : NULL;
-
-  return i ? i->index : 0;
 }
 
 static bool
@@ -123,8 +120,11 @@ open_socket(struct bfd_proto *p, struct bfd_listener *l, struct udp_listen *how)
 
   if (fd != -EADDRINUSE || !share_with_siblings(p, l, true))
     return fd;
-  how->share_port = true;
-  fd = udp_listen_open(how);
+  if (udp_port_is_ours(l->v6, port_for(l->hop))) /* others could slip in, while it is shared */
+  {
+    how->share_port = true;
+    fd = udp_listen_open(how);
+  }
   share_with_siblings(p, l, false);
   return fd;
 }
@@ -153,9 +153,10 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
 
   l->error[0] = 0;
   l->last_error = 0;
+  l->tried = false;
   l->id = ++p->next_id;
   l->fd = fd;
-  l->device = device_index(p);
+  l->device = udp_device(fd);
   cmd->msg.kind = BFD_LISTEN;
   cmd->id = l->id;
   cmd->hop = l->hop;

@@ -96,13 +96,14 @@ direct_path(struct bfd_shared *s)
 }
 
 static struct bfd_path
-multihop_path(struct bfd_shared *s)
+multihop_path(const struct bfd_proto *p, struct bfd_shared *s)
 {
   const struct iface *vrf = s->key.vrf[0] ? iface_find(s->key.vrf) : NULL;
-  const char *name = s->key.vrf[0] ? s->key.vrf : NULL; /* where none is asked for, any address will do */
+  const char *ours = bfd_config_of(p)->p.vrf; /* where none is asked for, any address will do */
+  const char *name = s->key.vrf[0] || (ours && !ours[0]) ? s->key.vrf : NULL;
 
   s->waits_for = NULL;
-  if (name && !(vrf && vrf->present && vrf->up))
+  if (s->key.vrf[0] && !(vrf && vrf->present && vrf->up))
     s->waits_for = "VRF";
   else if (!iface_ip_usable(s->key.local, name))
     s->waits_for = "local address";
@@ -125,7 +126,7 @@ want_listener(struct bfd_proto *p, struct bfd_shared *s, const struct bfd_path *
 static struct bfd_path
 wanted_path(struct bfd_proto *p, struct bfd_shared *s)
 {
-  struct bfd_path path = s->key.hop == BFD_DIRECT ? direct_path(s) : multihop_path(s);
+  struct bfd_path path = s->key.hop == BFD_DIRECT ? direct_path(s) : multihop_path(p, s);
 
   want_listener(p, s, &path);
   if (path.usable && (s->waits_for = bfd_listen_problem(p, s)))
@@ -247,6 +248,8 @@ iface_hook(const struct iface *i, void *data)
 {
   struct bfd_proto *p = data;
 
+  if (!p->provider)
+    return; /* saying goodbye */
   bfd_listen_device(p, i);
 
   sync_later(p, &p->multihop);
@@ -411,7 +414,9 @@ bfd_provide_start(struct bfd_proto *p)
   p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
   iface_watch_new(p->p.pool, iface_hook, p);
   p->key_timer = timer_new(p->p.pool, p->p.loop, keys_due, p);
-  clock_watch_new(p->p.pool, p->p.loop, clock_was_set, p);
+  if (!clock_watch_new(p->p.pool, p->p.loop, clock_was_set, p))
+    log_write(L_WARN, "%s: No descriptor left to notice that the clock is set: passwords may follow late",
+              p->p.name);
   p->provider = bfd_provider_new(NULL, p->p.name, &provider_ops, p);
 }
 

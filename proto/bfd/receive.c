@@ -262,15 +262,23 @@ listener_ready(struct fd_watch *w UNUSED, uint ready UNUSED, void *data)
   engine_tick(l->engine);
 }
 
-u64
-engine_drops(const struct bfd_engine *e)
+static void
+count_drops(struct listener *l)
 {
-  u64 sum = e->drops_closed;
+  u32 drops = udp_receive_drops(l->watch->fd);
+
+  l->engine->drops += (u32) (drops - l->drops); /* the kernel's counter goes round */
+  l->drops = drops;
+}
+
+u64
+engine_drops(struct bfd_engine *e)
+{
   struct listener *l;
 
   LIST_WALK (l, &e->listeners, n)
-    sum += udp_receive_drops(l->watch->fd);
-  return sum;
+    count_drops(l);
+  return e->drops;
 }
 
 static void
@@ -278,7 +286,7 @@ listener_free(struct resource *r)
 {
   struct listener *l = (struct listener *) r;
 
-  l->engine->drops_closed += udp_receive_drops(l->watch->fd);
+  count_drops(l);
   list_remove(&l->n);
   l->engine->polling -= l->polling;
   rfree(l->watch);

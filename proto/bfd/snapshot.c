@@ -13,6 +13,7 @@ engine_reset(struct bfd_engine *e, u64 id)
     return;
   e->stats = (struct bfd_engine_stats){ 0 };
   e->drops_before = engine_drops(e);
+  e->rests_before = loop_rests(e->loop);
 }
 
 /* Snapshots */
@@ -70,7 +71,7 @@ engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
   snap->msg.kind = BFD_SNAPSHOT_REPLY;
   snap->query = cmd->query;
   snap->stats = e->stats;
-  snap->stats.rests = loop_rests(e->loop);
+  snap->stats.rests = loop_rests(e->loop) - e->rests_before;
   snap->stats.dropped = engine_drops(e) - e->drops_before;
   for (; i < e->slots_end && snap->count < max; i++)
     if (e->slots[i] && !e->slots[i]->leaving)

@@ -150,6 +150,21 @@ equal_peers_of_two_vrfs_have_two_sessions(void **ctx)
   told(f, "A1 A2");
 }
 
+static void
+an_instance_that_says_goodbye_does_not_look_at_interfaces(void **ctx)
+{
+  struct fixture *f = *ctx;
+
+  f->cf.p.vrf = "red";
+  vrf_up(RED, "red");
+  settle(f);
+  f->told[0] = 0;
+  bfd_provide_stop(&f->p);
+  vrf_gone(RED, "red");
+  vrf_up(RED + 1, "red");
+  told(f, "");
+}
+
 int
 main(void)
 {
@@ -159,6 +174,7 @@ main(void)
     TEST(a_multihop_session_is_bound_to_the_device_of_its_vrf),
     TEST(a_vrf_that_comes_back_is_another_device),
     TEST(equal_peers_of_two_vrfs_have_two_sessions),
+    TEST(an_instance_that_says_goodbye_does_not_look_at_interfaces),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

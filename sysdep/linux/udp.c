@@ -111,6 +111,15 @@ udp_listen_open(const struct udp_listen *how)
   return fd;
 }
 
+uint
+udp_device(int fd)
+{
+  int index = 0;
+  socklen_t len = sizeof(index);
+
+  return getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len) < 0 ? 0 : index;
+}
+
 void
 udp_share_port(int fd, bool share)
 {
@@ -163,6 +172,7 @@ sender_options(int fd, const struct udp_sender *how, bool v6)
   /*
    * The peer of a direct session is on this link, whatever the routing table says: a host route through
    * another router would cost the packet its TTL. The kernel pays for it with a route lookup for each packet.
+   * For IPv6 it takes no notice; there such a route keeps the session down.
    */
   if (how->on_link)
     ok = ok && set_int(fd, SOL_SOCKET, SO_DONTROUTE, 1);
@@ -347,28 +357,6 @@ udp_batch_read(struct udp_batch *b, int fd, btime floor, const struct udp_packet
 
 /* Who owns a port */
 
-/* The inode of a socket bound to @port, from /proc/net/udp or udp6; 0 when there is none. */
-static ulong
-port_inode(const char *table, u16 port)
-{
-  FILE *f = fopen(table, "re");
-  char line[512];
-  ulong found = 0;
-
-  while (f && !found && fgets(line, sizeof(line), f))
-  {
-    uint bound;
-    ulong inode;
-
-    if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", &bound, &inode) == 2 &&
-        bound == port)
-      found = inode;
-  }
-  if (f)
-    fclose(f);
-  return found;
-}
-
 static bool
 process_has_socket(const char *pid, ulong inode)
 {
@@ -392,6 +380,37 @@ process_has_socket(const char *pid, ulong inode)
   return has;
 }
 
+/*
+ * The inode of a socket bound to @port that is not one of ours, from /proc/net/udp or udp6; 0 when there is
+ * none.
+ */
+static ulong
+foreign_inode(bool v6, u16 port)
+{
+  FILE *f = fopen(v6 ? "/proc/net/udp6" : "/proc/net/udp", "re");
+  char line[512];
+  ulong found = 0;
+
+  while (f && !found && fgets(line, sizeof(line), f))
+  {
+    uint bound;
+    ulong inode;
+
+    if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", &bound, &inode) == 2 &&
+        bound == port && !process_has_socket("self", inode))
+      found = inode;
+  }
+  if (f)
+    fclose(f);
+  return found;
+}
+
+bool
+udp_port_is_ours(bool v6, u16 port)
+{
+  return foreign_inode(v6, port) == 0;
+}
+
 static void
 process_name(const char *pid, char *name, size_t size)
 {
@@ -411,7 +430,7 @@ process_name(const char *pid, char *name, size_t size)
 void
 udp_port_owner(bool v6, u16 port, char *buf)
 {
-  ulong inode = port_inode(v6 ? "/proc/net/udp6" : "/proc/net/udp", port);
+  ulong inode = foreign_inode(v6, port);
   DIR *dir = inode ? opendir("/proc") : NULL;
 
   snprintf(buf, UDP_OWNER_SIZE, "another process");

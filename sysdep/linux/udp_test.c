@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -234,16 +235,36 @@ the_receive_buffer_is_as_large_as_asked_where_allowed(void **ctx)
 }
 
 static void
-the_owner_of_a_port_is_named(void **ctx)
+the_owner_of_a_port_is_named(void **ctx UNUSED)
 {
-  struct fixture *f = *ctx;
-  char owner[UDP_OWNER_SIZE], expected[UDP_OWNER_SIZE];
-
-  snprintf(expected, sizeof(expected), "udp_test (pid %d)", (int) getpid());
   for (int v6 = 0; v6 < 2; v6++)
   {
-    udp_port_owner(v6, port_of(listen_any(f, v6)), owner);
+    char owner[UDP_OWNER_SIZE], expected[UDP_OWNER_SIZE];
+    int fd = udp_listen_open(&(struct udp_listen){ .v6 = v6, .local = loopback(v6) }), life[2];
+
+    if (fd < 0)
+      skip();
+    assert_int_equal(pipe(life), 0);
+
+    u16 port = port_of(fd);
+    pid_t heir = fork();
+
+    if (!heir)
+    {
+      char end;
+
+      close(life[1]);
+      _exit(read(life[0], &end, 1) != 0); /* until the test goes on */
+    }
+    assert_true(udp_port_is_ours(v6, port));
+    close(fd);
+    assert_false(udp_port_is_ours(v6, port));
+    udp_port_owner(v6, port, owner);
+    snprintf(expected, sizeof(expected), "udp_test (pid %d)", (int) heir);
     assert_string_equal(owner, expected);
+    close(life[0]);
+    close(life[1]);
+    assert_int_equal(waitpid(heir, NULL, 0), heir);
   }
 }
 

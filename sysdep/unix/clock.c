@@ -25,6 +25,12 @@ clock_wall(void)
   return clock_read(CLOCK_REALTIME);
 }
 
+btime
+clock_thread(void)
+{
+  return clock_read(CLOCK_THREAD_CPUTIME_ID);
+}
+
 u64
 random_seed(void)
 {

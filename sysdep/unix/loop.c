@@ -48,7 +48,7 @@ struct loop
   btime callback_limit, round_limit; /* 0: none */
   _Atomic btime round_start;         /* 0: waiting */
   atomic_bool realtime;              /* its thread is: it must leave some time to others */
-  btime duty_start, duty_busy;       /* since when, and how long it was not waiting */
+  btime duty_start, duty_used;       /* since when, and what its thread had used of a processor by then */
   u64 rests;
   int apart; /* the processor of threads set apart, or -1 */
 };
@@ -542,24 +542,26 @@ loop_round(struct loop *l)
 
 /*
  * The kernel's own threads, those that deliver packets among them, have no real-time priority: a loop that
- * never waits on their processor would starve them, and itself.
+ * never leaves its processor would starve them, and itself.
  */
 static void
-loop_rest(struct loop *l, btime start)
+loop_rest(struct loop *l)
 {
   btime now = clock_now(), length = now - l->duty_start;
   struct timespec rest = { .tv_nsec = DUTY_WINDOW / 10 * 1000 };
 
-  l->duty_busy += now - start;
   if (length < DUTY_WINDOW)
     return;
-  if (l->duty_busy > length - length / 10)
+
+  btime used = clock_thread(), busy = used - l->duty_used;
+
+  if (busy > length - length / 10)
   {
     l->rests++;
     clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
   }
   l->duty_start = clock_now();
-  l->duty_busy = 0;
+  l->duty_used = used;
 }
 
 u64
@@ -582,7 +584,7 @@ loop_run(struct loop *l)
     atomic_store_explicit(&l->round_start, start, memory_order_relaxed);
     loop_round(l);
     if (atomic_load_explicit(&l->realtime, memory_order_relaxed))
-      loop_rest(l, start);
+      loop_rest(l);
     if (l->round_limit && clock_now() - start > l->round_limit)
       log_write(L_WARN, "Loop %s: a round took %s s", l->name, TIME_STR(clock_now() - start));
   }

@@ -21,17 +21,17 @@ close_with(int fd, int error)
 static int
 secret_read(int dir, const char *name, byte *secret, size_t size)
 {
-  int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* it may be a pipe */
   struct stat st;
 
   if (fd < 0)
     return -errno;
   if (fstat(fd, &st) < 0)
     return close_with(fd, -errno);
-  if (st.st_mode & 077)
+  if (st.st_mode & 077 || st.st_uid != geteuid())
     return close_with(fd, -EPERM);
   if (!S_ISREG(st.st_mode) || st.st_size != (off_t) size || read(fd, secret, size) != (ssize_t) size)
-    return close_with(fd, -EINVAL);
+    return close_with(fd, -EBADMSG);
   return close_with(fd, 0);
 }
 
@@ -45,6 +45,7 @@ secret_write(int dir, const char *temp, size_t size)
 
   if (fd < 0)
     return -errno;
+  errno = 0; /* a short write says nothing */
   if (getrandom(fresh, size, 0) != (ssize_t) size || write(fd, fresh, size) != (ssize_t) size ||
       fsync(fd) < 0)
     error = errno ? -errno : -EIO;
@@ -63,7 +64,7 @@ secret_create(int dir, const char *name, size_t size)
   unlinkat(dir, temp, 0); /* of a process that died and had our number */
   error = secret_write(dir, temp, size);
   if (!error && linkat(dir, temp, dir, name, 0) < 0 && errno != EEXIST)
-    error = -errno;
+    error = errno == EPERM ? -EOPNOTSUPP : -errno; /* no links there */
   unlinkat(dir, temp, 0);
   fsync(dir);
   return error;

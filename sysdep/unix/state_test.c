@@ -93,10 +93,13 @@ what_is_wrong_is_said_and_nothing_is_replaced(void **ctx)
   for (size_t size = 0; size < SIZE + 2; size++)
   {
     write_file(f, size, 0600);
-    assert_int_equal(state_secret(f->dir, "secret", secret, SIZE), size == SIZE ? 0 : -EINVAL);
+    assert_int_equal(state_secret(f->dir, "secret", secret, SIZE), size == SIZE ? 0 : -EBADMSG);
   }
   write_file(f, SIZE, 0640);
   assert_int_equal(state_secret(f->dir, "secret", secret, SIZE), -EPERM);
+  assert_int_equal(unlink(f->file), 0);
+  assert_int_equal(mkfifo(f->file, 0600), 0); /* does not wait for a writer */
+  assert_int_equal(state_secret(f->dir, "secret", secret, SIZE), -EBADMSG);
   assert_int_equal(unlink(f->file), 0);
   assert_int_equal(symlink("/dev/zero", f->file), 0);
   assert_int_equal(state_secret(f->dir, "secret", secret, SIZE), -ELOOP);

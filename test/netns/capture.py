@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from typing import Optional
@@ -62,7 +63,8 @@ class Capture:
     def __init__(self, ns, ifname, ports=(bfdpkt.PORT_DIRECT, bfdpkt.PORT_MULTIHOP)):
         self.ns = ns
         self.ports = frozenset(ports)
-        self.seen = []  # appended to by the thread only
+        self._seen = []  # appended to by the thread only, under the lock
+        self._lock = threading.Lock()
         self.name = f"capture {ns.name}/{ifname}"
         self._crash = None
         with ns.inside():
@@ -82,6 +84,15 @@ class Capture:
     def __exit__(self, *exc):
         self.stop()
 
+    @property
+    def seen(self):
+        """All packets up to now: the thread may be a little behind on a busy machine."""
+        limit = time.monotonic() + 0.5
+        while select.select([self._sock], [], [], 0)[0] and time.monotonic() < limit:
+            time.sleep(0.001)
+        with self._lock:
+            return self._seen
+
     def packets(self, where=None, since=0.0):
         """What was seen from `since` on (monotonic time) and satisfies `where`, in order of arrival."""
         return [p for p in list(self.seen) if p.time >= since and (where is None or where(p))]
@@ -92,8 +103,8 @@ class Capture:
 
         def search():
             nonlocal position
-            while position < len(self.seen):
-                p = self.seen[position]
+            while position < len(self._seen):
+                p = self._seen[position]
                 position += 1
                 if p.time >= since and where(p):
                     return p
@@ -112,8 +123,8 @@ class Capture:
         return f"{self.name} crashed: {self._crash}" if self._crash else None
 
     def describe(self):
-        return "\n".join([f"--- {self.name}: {len(self.seen)} packets, the last of them"]
-                         + [f"    {p}" for p in self.seen[-10:]])
+        return "\n".join([f"--- {self.name}: {len(self._seen)} packets, the last of them"]
+                         + [f"    {p}" for p in self._seen[-10:]])
 
     def _run(self):
         try:
@@ -126,15 +137,19 @@ class Capture:
             ready, _, _ = select.select([self._sock, self._quit], [], [])
             if self._quit in ready:
                 return
-            try:
-                frame, cmsgs, _, addr = self._sock.recvmsg(4096, 256, socket.MSG_DONTWAIT)
-            except OSError:  # nothing after all, or the interface went down
-                continue
-            fields = parse_frame(frame, addr[1])
-            if fields and fields[3] in self.ports:
-                src, dst, sport, dport, ttl, raw = fields
-                self.seen.append(Seen(arrival(cmsgs), src, dst, sport, dport, ttl, self.ifindex,
-                                      addr[2] == PACKET_OUTGOING, raw, decode_or_none(raw)))
+            with self._lock:
+                self._take()
+
+    def _take(self):
+        try:
+            frame, cmsgs, _, addr = self._sock.recvmsg(4096, 256, socket.MSG_DONTWAIT)
+        except OSError:  # nothing after all, or the interface went down
+            return
+        fields = parse_frame(frame, addr[1])
+        if fields and fields[3] in self.ports:
+            src, dst, sport, dport, ttl, raw = fields
+            self._seen.append(Seen(arrival(cmsgs), src, dst, sport, dport, ttl, self.ifindex,
+                                   addr[2] == PACKET_OUTGOING, raw, decode_or_none(raw)))
 
 
 def parse_frame(frame, proto):

@@ -250,6 +250,12 @@ class Daemon:
 
         return wait_until(reached, limit, lambda: f"{self.name}: session to {addr} {state}, last seen {last}")
 
+    def sanitized(self):
+        """The name of the sanitizer it was built with, or None."""
+        with open(f"/proc/{self.pid}/maps", encoding="ascii", errors="replace") as f:
+            found = re.search(r"lib([atu]\w*san)\.so", f.read())
+        return found and found[1]
+
     def usage(self):
         """(CPU seconds so far, resident set in KiB) of the daemon."""
         with open(f"/proc/{self.pid}/stat", encoding="ascii") as f:

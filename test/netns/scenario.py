@@ -77,9 +77,9 @@ def detection_latency(capture, own, remote, cut_at, detection=DETECTION):
 
     `capture` sits at the interface of `own`; `cut_at` is when silent_cut() had taken effect.
     """
-    heard = [p.time for p in capture.packets(lambda p: not p.outgoing and p.src == remote) if p.time < cut_at]
     said = capture.wait(lambda p: p.outgoing and p.src == own and p.state == bfdpkt.DOWN, 3,
                         "our Down packet", since=cut_at)
+    heard = [p.time for p in capture.packets(lambda p: not p.outgoing and p.src == remote) if p.time < cut_at]
     assert said.diag == bfdpkt.DIAG_TIMEOUT
     late = said.time - heard[-1] - detection
     # The tap is before the cut, and cut_at after it: what came while the cut was made may have been lost.

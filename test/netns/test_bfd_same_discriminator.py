@@ -47,3 +47,19 @@ def test_without_a_directory_they_are_random_and_that_is_said(lab, tmp_path):
     one.kill()
     one.start()
     assert discriminators(one, link.b.ip4) != before
+
+
+def test_a_file_that_others_may_read_is_refused_once(lab, tmp_path):
+    link = lab.link(lab.ns("a"), lab.ns("b"))
+    secret = tmp_path / "bfd.secret"
+    secret.write_bytes(bytes(32))
+    secret.chmod(0o640)
+    config = f'state directory "{tmp_path}";\n' + bfd(direct(link.b.ip4, link.a), options=FAST)
+    one = Peregrine(link.a.ns, config)
+    wait_until(lambda: "others own it or may read it" in one.log(), 3, "the warning")
+    one.birdc("debug all off")
+    one.reload(config)
+    assert one.log(tail=None).count("bfd.secret") == 1
+    secret.unlink()
+    one.reload(config)
+    wait_until(secret.exists, 3, "a new secret")
