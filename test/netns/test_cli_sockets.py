@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from daemons import ControlClient
-from lab import Peregrine
+from lab import Peregrine, wait_until
 from scenario import bfd
 
 BODY = bfd("10.0.0.1")
@@ -58,9 +58,11 @@ def test_they_come_and_go_with_the_configuration(one):
 
 def test_a_socket_that_cannot_be_opened_is_logged(one):
     assert one.reload(config("nowhere/at/all.ctl"))[-1] == (3, "Reconfigured")
-    assert "<ERR> Cannot open control socket nowhere/at/all.ctl: No such file or directory" in one.log()
+    text = "<ERR> Cannot open control socket nowhere/at/all.ctl: No such file or directory"
+    wait_until(lambda: text in one.log(), 3, text)
     assert one.reload(config("bird.ctl"))[-1] == (3, "Reconfigured")  # that of the command line
-    assert "Cannot open control socket bird.ctl: Address already in use" in one.log()
+    text = "Cannot open control socket bird.ctl: Address already in use"
+    wait_until(lambda: text in one.log(), 3, text)
     assert one.birdc("show status")[-1][0] == 13
 
 

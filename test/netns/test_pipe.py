@@ -93,6 +93,7 @@ def test_disable_enable_restart_reload(ns):
         wait_owned(one, "right", {("10.8.0.0/16", "sr"), ("10.2.0.0/16", "sr")})
         one.birdc("enable pipe1")
     for command in ("restart", "reload", "reload in", "reload out"):
+        wait_until(lambda: " up " in one.birdc("show protocols pipe1")[1][1], 3, "the pipe to be up")
         assert one.birdc(f"{command} pipe1")[0] == (12 if command == "restart" else 15, one_line(command))
         wait_owned(one, "left", BOTH)
         wait_owned(one, "right", BOTH)
