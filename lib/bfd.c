@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/bfd.h"
+#include "lib/pool.h"
 
 const char *
 bfd_state_name(uint state)
@@ -73,6 +74,15 @@ bfd_keys_equal(const struct bfd_keys *a, const struct bfd_keys *b)
   for (uint i = 0; equal && i < a->count; i++)
     equal = secret_equal(&a->secret[i], &b->secret[i]);
   return equal;
+}
+
+void
+bfd_keys_free(struct bfd_keys *keys)
+{
+  if (!keys)
+    return;
+  explicit_bzero(keys, bfd_keys_size(keys->count));
+  mb_free(keys);
 }
 
 const char *

@@ -72,6 +72,7 @@ struct bfd_keys
 
 size_t bfd_keys_size(uint count);
 bool bfd_keys_equal(const struct bfd_keys *a, const struct bfd_keys *b);
+void bfd_keys_free(struct bfd_keys *keys); /* wipes them; memory of a pool, or NULL */
 
 enum bfd_hop
 {

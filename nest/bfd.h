@@ -17,7 +17,7 @@
 struct bfd_peer
 {
   enum bfd_hop hop;
-  const char *vrf;       /* as iface_in_vrf() has it */
+  const char *vrf;       /* as iface_in_vrf() has it; copied */
   ip_addr remote, local; /* local: required for multihop, else IP_NONE lets the interface decide */
   const char *ifname;    /* direct: NULL where the networks of the interfaces decide. Borrowed for the call */
   bool own_liveness;     /* the client would notice a dead peer without BFD: RFC 5882 sections 3.2 and 4.2 */

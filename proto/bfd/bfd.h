@@ -214,6 +214,8 @@ struct bfd_filter
   struct prefix prefix;
   const char *ifname;
 };
+/* The running instance after the one named @before, in the order of the configuration; NULL: the first. */
+struct bfd_proto *bfd_next_instance(const char *before);
 void bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f);
 void bfd_snapshot_received(struct bfd_proto *p, const struct bfd_snapshot *snap);
 void bfd_queries_abort(struct bfd_proto *p);

@@ -234,15 +234,6 @@ static void session_free(struct bfd_engine *e, struct engine_session *s);
 
 /* Keys */
 
-static void
-keys_free(struct bfd_keys *keys)
-{
-  if (!keys)
-    return;
-  explicit_bzero(keys, bfd_keys_size(keys->count));
-  mb_free(keys);
-}
-
 static struct bfd_keys *
 keys_copy(struct bfd_engine *e, const struct bfd_keys *from)
 {
@@ -256,7 +247,7 @@ drop_old_keys(struct engine_session *s)
 {
   if (!s->old_keys || s->v.auth.changing)
     return;
-  keys_free(s->old_keys);
+  bfd_keys_free(s->old_keys);
   s->old_keys = NULL;
 }
 
@@ -282,7 +273,7 @@ session_set_keys(struct bfd_engine *e, struct engine_session *s, const struct bf
   if (!changing && s->v.auth.changing)
     s->old_keys = last;
   else
-    keys_free(last);
+    bfd_keys_free(last);
 }
 
 void
@@ -431,8 +422,8 @@ session_resource_free(struct resource *r)
 
   wheel_unset(&s->tx.e);
   wheel_unset(&s->detect.e);
-  keys_free(s->keys);
-  keys_free(s->old_keys);
+  bfd_keys_free(s->keys);
+  bfd_keys_free(s->old_keys);
   msg_free(s->note);
 }
 
@@ -706,8 +697,8 @@ bfd_engine_message(struct msg *m, void *engine)
     ASSERT(false);
   }
   msg_free(msg);
-  if (e->wake >
-      loop_now(e->loop)) /* else a tick is overdue, comes in this round, and is to see by how much */
+  /* A tick that is overdue comes in this round, and is to see by how much it is late. */
+  if (e->wake > loop_now(e->loop))
     arm_timer(e);
 }
 

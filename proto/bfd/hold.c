@@ -2,7 +2,8 @@
  * proto/bfd/hold.c: what operators do to single sessions
  *
  * `bfd disable` holds sessions to a peer in AdminDown until `bfd enable`, whatever becomes of their requests
- * in between. That is no failure to clients with liveness of their own (RFC 5882 section 3.2).
+ * in between, as long as the same instance serves them. That is no failure to clients with liveness of their
+ * own (RFC 5882 section 3.2).
  */
 #include <string.h>
 
@@ -38,7 +39,7 @@ is_meant(const struct bfd_which *which, const struct bfd_shared *s)
   return ip_equal(which->remote, s->key.remote) && ifname_matches(which->ifname, s->key.ifname);
 }
 
-/* Call @hook for each session that is meant; how many there are. */
+/* How many sessions are meant; @hook, if there is one, is called for each. */
 static uint
 walk_sessions(struct bfd_proto *p, const struct bfd_which *which,
               void (*hook)(struct bfd_proto *p, struct bfd_shared *s))
@@ -52,14 +53,10 @@ walk_sessions(struct bfd_proto *p, const struct bfd_which *which,
       if (is_meant(which, s))
       {
         count++;
-        hook(p, s);
+        if (hook)
+          hook(p, s);
       }
   return count;
-}
-
-static void
-no_hook(struct bfd_proto *p UNUSED, struct bfd_shared *s UNUSED)
-{
 }
 
 static struct bfd_hold *
@@ -73,23 +70,8 @@ hold_find(const struct bfd_proto *p, const struct bfd_which *which)
   return NULL;
 }
 
-/* The next instance that runs, in the order of the configuration; the first one for NULL. */
-static struct bfd_proto *
-next_running(struct bfd_proto *before)
-{
-  bool passed = !before;
-  struct proto *p;
-
-  LIST_WALK (p, proto_list(), n)
-  {
-    if (passed && p->class == &proto_bfd && p->state == PROTO_UP)
-      return (struct bfd_proto *) p;
-    passed = passed || p == &before->p;
-  }
-  return NULL;
-}
-
-#define FOR_RUNNING(p) for (struct bfd_proto *p = next_running(NULL); p; p = next_running(p))
+#define FOR_RUNNING(p) \
+  for (struct bfd_proto *p = bfd_next_instance(NULL); p; p = bfd_next_instance(p->p.name))
 
 static void
 no_session(struct cli *c, const struct bfd_which *which)
@@ -121,7 +103,7 @@ bfd_cmd_disable(struct cli *c, const struct bfd_which *which)
   {
     if (hold_find(p, which))
       cli_line(c, 8, "%s: session to %s already disabled", p->p.name, IP_STR(which->remote));
-    else if (walk_sessions(p, which, no_hook))
+    else if (walk_sessions(p, which, NULL))
     {
       hold(p, which);
       cli_line(c, 9, "%s: session to %s disabled", p->p.name, IP_STR(which->remote));
@@ -160,7 +142,7 @@ bfd_cmd_enable(struct cli *c, const struct bfd_which *which)
       cli_line(c, 8, "%s: session to %s disabled on all interfaces", p->p.name, IP_STR(which->remote));
     else if (here)
       cli_line(c, 11, "%s: session to %s enabled", p->p.name, IP_STR(which->remote));
-    else if (walk_sessions(p, which, no_hook))
+    else if (walk_sessions(p, which, NULL))
       cli_line(c, 10, "%s: session to %s already enabled", p->p.name, IP_STR(which->remote));
     else
       continue;

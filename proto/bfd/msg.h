@@ -64,8 +64,7 @@ struct bfd_cmd
   struct bfd_key key; /* ADD only */
   struct bfd_path path;
   struct bfd_params params;
-  /* How long the peer may take to follow a change of keys; BFD_KEYS_TICK: only the time of day has changed.
-   */
+  /* How long the peer may take to follow other keys; BFD_KEYS_TICK: only the time of day changed. */
   btime keys_patience;
   struct bfd_keys keys;
 };

@@ -178,8 +178,7 @@ bfd_session_accept(const struct bfd_session *s, enum bfd_hop hop, uint ifindex, 
 enum bfd_rx
 bfd_session_authenticate(struct bfd_session *s, const struct bfd_packet *pkt, const byte *data, btime arrival)
 {
-  /* A peer that we want no packets from has a detection time all the same, only nobody waits for it to end.
-   */
+  /* There is one even when we want no packets; only nobody waits for its end. */
   btime time = bfd_detection_time(pkt->detect_mult, MAX(s->rx_used, 1u), pkt->min_tx);
 
   return bfd_auth_verify(&s->auth, pkt, data, arrival, 2 * time);

@@ -215,15 +215,6 @@ make_keys(pool *p, const struct bfd_guard *guard, btime wall)
   return keys;
 }
 
-static void
-free_keys(struct bfd_keys *keys)
-{
-  if (!keys)
-    return;
-  explicit_bzero(keys, bfd_keys_size(keys->count));
-  mb_free(keys);
-}
-
 static bool
 same_keys(const struct bfd_keys *a, const struct bfd_keys *b)
 {
@@ -284,7 +275,7 @@ bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, btime *patience, boo
     *patience = patience_for(s, wall);
     remember_guard(p, s, &guard);
   }
-  free_keys(s->keys);
+  bfd_keys_free(s->keys);
   s->keys = keys;
   watch_keys(p, &guard, wall);
   params.admin_down = bfd_is_held(p, &s->key);
@@ -294,6 +285,6 @@ bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, btime *patience, boo
 void
 bfd_share_forget(struct bfd_shared *s)
 {
-  free_keys(s->keys);
+  bfd_keys_free(s->keys);
   rfree(s->passwords);
 }

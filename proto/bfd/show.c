@@ -314,9 +314,8 @@ query_begin(struct bfd_query *q, struct bfd_proto *p)
   query_ask(q->cli, q);
 }
 
-/* The instance after @before in the order of the configuration; the first one for NULL. */
-static struct bfd_proto *
-next_instance(const char *before)
+struct bfd_proto *
+bfd_next_instance(const char *before)
 {
   bool passed = !before;
   struct proto *p;
@@ -333,7 +332,7 @@ next_instance(const char *before)
 static void
 query_instance_done(struct bfd_query *q, struct bfd_proto *p, const struct bfd_engine_stats *stats)
 {
-  struct bfd_proto *next = q->filter.name ? NULL : next_instance(q->proto);
+  struct bfd_proto *next = q->filter.name ? NULL : bfd_next_instance(q->proto);
   struct bfd_request *r;
 
   if (q->filter.all)
@@ -420,7 +419,7 @@ void
 bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f)
 {
   struct proto *named = f->name ? proto_find(f->name) : NULL;
-  struct bfd_proto *first = f->name ? running(f->name) : next_instance(NULL);
+  struct bfd_proto *first = f->name ? running(f->name) : bfd_next_instance(NULL);
 
   if (f->name && !named)
     cli_end(c, 9001, "There is no protocol '%s'", f->name);
