@@ -44,6 +44,8 @@ wheel_place(struct wheel *w, struct wheel_entry *e)
   int level = wheel_level(w->pos, granule);
   uint slot = granule >> (WHEEL_SLOT_BITS * level) & (WHEEL_SLOTS - 1);
 
+  if (level == 0)
+    w->soonest[slot] = list_empty(&w->slots[0][slot]) ? e->deadline : MIN(w->soonest[slot], e->deadline);
   list_add_tail(&w->slots[level][slot], &e->n);
   w->used[level][slot / 64] |= 1ull << (slot % 64);
 }
@@ -159,14 +161,5 @@ wheel_next(struct wheel *w)
 
   if (!wheel_next_slot(w, &start, &level))
     return BT_NEVER;
-  if (level > 0)
-    return start << WHEEL_GRANULE_BITS;
-
-  struct list *slot = &w->slots[0][start & (WHEEL_SLOTS - 1)];
-  struct wheel_entry *e;
-  btime next = BT_NEVER;
-
-  LIST_WALK (e, slot, n)
-    next = MIN(next, e->deadline);
-  return next;
+  return level > 0 ? (btime) (start << WHEEL_GRANULE_BITS) : w->soonest[start & (WHEEL_SLOTS - 1)];
 }

@@ -26,6 +26,7 @@ struct wheel
   u64 pos;                                  /* granule up to which (exclusive) every slot has been emptied */
   u64 used[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* may name a slot that has become empty; never misses one */
   struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
+  btime soonest[WHEEL_SLOTS]; /* of the finest level: no deadline there is earlier; meant only where one is */
 };
 
 void wheel_init(struct wheel *w, btime now);
@@ -52,7 +53,7 @@ void wheel_advance(struct wheel *w, btime now, struct list *due);
 
 /*
  * When to call wheel_advance() next: never later than the earliest deadline, possibly earlier (a far entry
- * moves to a finer level then). BT_NEVER when empty.
+ * moves to a finer level then, or one that was the earliest has been taken out). BT_NEVER when empty.
  */
 btime wheel_next(struct wheel *w);
 

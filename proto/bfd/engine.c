@@ -13,7 +13,6 @@
 #include "sysdep/clock.h"
 
 #define EXIT_PACKETS 3
-#define CHECK_TICK 1024 /* us; a power of two, as the ticks of transmission are */
 #define VERDICT_DELAY BT_US(100)
 #define STALL_MIN BT_MS(2) /* a tick later than that had a reason */
 #define FIRST_SPREAD 8     /* a new session sends first within this fraction of its interval */
@@ -208,7 +207,7 @@ set_tx_timer(struct bfd_engine *e, struct engine_session *s)
 static btime
 detect_check(btime deadline, btime now)
 {
-  return deadline - now < 2 * CHECK_TICK ? deadline : (deadline - CHECK_TICK) & ~(btime) (CHECK_TICK - 1);
+  return deadline - now < 2 * TICK_MAX ? deadline : (deadline - TICK_MAX) & ~(btime) (TICK_MAX - 1);
 }
 
 static void
@@ -226,6 +225,7 @@ set_detect_timer(struct bfd_engine *e, struct engine_session *s)
 
   btime at = detect_check(deadline, loop_now(e->loop));
 
+  engine_shorten_tick(e, s);
   if (!wheel_is_set(&s->detect.e) || at < s->detect.e.deadline)
     wheel_set(&e->wheel, &s->detect.e, at);
 }
@@ -718,6 +718,7 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   e->timer = timer_new(p, loop, timer_fired, e);
   e->exit_linger = BFD_EXIT_LINGER;
   e->wake = BT_NEVER;
+  e->poll_tick = TICK_MAX;
   e->ticked = loop_now(loop);
   list_init(&e->listeners);
   wheel_init(&e->wheel, loop_now(loop));

@@ -17,6 +17,9 @@
 #define SOURCE_PORT_FIRST 49152
 #define SOURCE_PORTS (65536 - SOURCE_PORT_FIRST)
 
+#define TICK_MAX 1024 /* us; ticks are powers of two, so that they fall together with those of transmission \
+                       */
+
 struct engine_session;
 
 enum session_timer_kind
@@ -100,8 +103,9 @@ struct bfd_engine
   struct list listeners;
   struct udp_batch *batch;
   int polling;     /* how many listeners are read on the tick */
-  btime poll_tick; /* and this is the tick */
-  bool more;       /* the work cap struck: a socket still holds packets */
+  btime poll_tick; /* and this is the tick: as short as one of the sessions needs, or shorter */
+  btime tick_reviewed;
+  bool more; /* the work cap struck: a socket still holds packets */
   struct bfd_engine_stats stats;
   u64 drops;                      /* packets the kernel has dropped since the engine came */
   u64 drops_before, rests_before; /* at the last reset */
@@ -132,6 +136,8 @@ void engine_drain_all(struct bfd_engine *e);
 /* Read what could carry packets of @s until everything that arrived by @deadline is known; false if the cap
  * strikes. */
 bool engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime deadline);
+/* The tick has to do for @s as well, whose interval may have become shorter. */
+void engine_shorten_tick(struct bfd_engine *e, const struct engine_session *s);
 void engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd);
 void engine_unlisten(struct bfd_engine *e, u64 id);
 /* What the kernel has dropped since the engine came. */

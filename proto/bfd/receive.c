@@ -9,11 +9,10 @@
 #include "sysdep/clock.h"
 
 #define DRAIN_BATCHES 16 /* work cap for one socket and tick: 1024 packets */
-#define POLL_TICK_MAX \
-  1024 /* us; ticks are powers of two, so that they fall together with those of transmission */
-#define POLL_TICK_MIN 128
+#define TICK_MIN 128
 #define RATE_WINDOW BT_MS(20)
-#define POLL_ABOVE 100 /* packets in a window: 5 000 a second */
+#define TICK_REVIEW BT_S(1) /* how often it is looked whether a longer tick would do */
+#define POLL_ABOVE 100      /* packets in a window: 5 000 a second */
 #define POLL_BELOW 60
 
 static struct engine_session *
@@ -160,25 +159,34 @@ drain_listener(struct bfd_engine *e, struct listener *l)
   return total;
 }
 
-/* A tick at most 1/16 of the shortest interval anyone here sends or expects. */
+/* A tick at most 1/16 of the interval at which a peer is expected to send. */
 static btime
-find_poll_tick(const struct bfd_engine *e)
+tick_for(const struct engine_session *s)
 {
-  btime shortest = POLL_TICK_MAX * 16;
+  btime interval = s->v.remote_mult ? bfd_session_detection_time(&s->v) / s->v.remote_mult : 0;
+  btime tick = TICK_MAX;
 
-  for (uint i = 0; i < e->slots_end; i++)
-  {
-    struct engine_session *s = e->slots[i];
-
-    if (s && s->v.watching && s->v.remote_mult)
-      shortest = MIN(shortest, bfd_session_detection_time(&s->v) / s->v.remote_mult);
-  }
-
-  btime tick = POLL_TICK_MAX;
-
-  while (tick > POLL_TICK_MIN && tick > shortest / 16)
+  while (interval && tick > TICK_MIN && tick > interval / 16)
     tick /= 2;
   return tick;
+}
+
+void
+engine_shorten_tick(struct bfd_engine *e, const struct engine_session *s)
+{
+  e->poll_tick = MIN(e->poll_tick, tick_for(s));
+}
+
+static void
+review_tick(struct bfd_engine *e, btime now)
+{
+  if (now - e->tick_reviewed < TICK_REVIEW)
+    return;
+  e->tick_reviewed = now;
+  e->poll_tick = TICK_MAX;
+  for (uint i = 0; i < e->slots_end; i++)
+    if (e->slots[i])
+      engine_shorten_tick(e, e->slots[i]);
 }
 
 static void
@@ -198,7 +206,7 @@ judge_rate(struct bfd_engine *e, struct listener *l, btime now)
     fd_watch_events(l->watch, l->polling ? 0 : FD_READ);
   }
   if (l->polling)
-    e->poll_tick = find_poll_tick(e);
+    review_tick(e, now);
   l->window_start = now;
   l->window_packets = 0;
 }
