@@ -112,6 +112,24 @@ bfd_rx_name(enum bfd_rx rx)
   return names[rx];
 }
 
+const char *
+bfd_verdict_name(uint verdict)
+{
+  static const char *const names[BFD_VERDICT__MAX] = {
+    [BFD_VERDICT_UNKNOWN] = "unknown",
+    [BFD_VERDICT_ADMIN] = "administrative",
+    [BFD_VERDICT_LINK] = "link lost",
+    [BFD_VERDICT_PEER] = "peer said so",
+    [BFD_VERDICT_STALLED] = "we were stalled",
+    [BFD_VERDICT_REFUSED] = "packets refused",
+    [BFD_VERDICT_DROPPED] = "kernel dropped, possibly",
+    [BFD_VERDICT_SILENT] = "peer silent",
+    [BFD_VERDICT_LATE] = "packets late",
+  };
+
+  return verdict < BFD_VERDICT__MAX ? names[verdict] : "unknown";
+}
+
 bool
 bfd_key_equal(const struct bfd_key *a, const struct bfd_key *b)
 {

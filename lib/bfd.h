@@ -150,13 +150,66 @@ enum bfd_rx
 
 const char *bfd_rx_name(enum bfd_rx rx);
 
+/*
+ * When the packets of a session came while it was Up: the last gaps between them, and how often gaps of each
+ * length were seen since the peer last changed its interval. Bucket 0 counts gaps under 1.024 ms, each one
+ * after it gaps up to twice as long, the last one all the rest.
+ */
+#define BFD_GAPS 16
+#define BFD_GAP_GRAIN 64 /* us; of the ring */
+#define BFD_GAP_BUCKETS 13
+struct bfd_arrivals
+{
+  u32 interval;       /* us; what the peer had agreed to */
+  u32 count, largest; /* of all gaps; us */
+  u32 bucket[BFD_GAP_BUCKETS];
+  u16 ring[BFD_GAPS]; /* in grains */
+};
+
+/* Why a session is Up no more: the best explanation of what was known then. */
+enum bfd_verdict
+{
+  BFD_VERDICT_UNKNOWN,
+  BFD_VERDICT_ADMIN,   /* somebody wanted it so, here or there */
+  BFD_VERDICT_LINK,    /* the interface or the local address went */
+  BFD_VERDICT_PEER,    /* the peer said so */
+  BFD_VERDICT_STALLED, /* we could not listen, or speak, in time */
+  BFD_VERDICT_REFUSED, /* its packets came, and none of them was accepted */
+  BFD_VERDICT_DROPPED, /* the kernel dropped packets meanwhile, which may have been those */
+  BFD_VERDICT_SILENT,
+  BFD_VERDICT_LATE, /* silent, but then its next packet was that of a peer that had gone on */
+  BFD_VERDICT__MAX
+};
+
+const char *bfd_verdict_name(uint verdict);
+
+/* What was known when a session left Up. Durations; 0 where nothing of the kind was seen. */
+struct bfd_evidence
+{
+  u8 state, diag, remote_state, remote_diag;
+  bool restarted;     /* the peer came with another discriminator */
+  u8 refused_why;     /* enum bfd_rx of the last one of */
+  u32 refused;        /* its packets that were refused since one was accepted */
+  btime up;           /* how long it had been Up */
+  btime silence;      /* since the last packet accepted */
+  btime detection;    /* what the peer had for its next one, */
+  btime patience;     /* and what it gives us */
+  btime stall;        /* the longest time in which we could do nothing meanwhile */
+  btime run_delay;    /* how long our thread was ready and had no processor */
+  u32 dropped;        /* packets the kernel dropped at our sockets, */
+  u32 dropped_before; /* and on their way there, or on that of somebody else */
+  uint pressure;      /* 1/100 % of the last 10 s in which somebody waited for a processor */
+  struct bfd_arrivals arrivals;
+};
+
 /* Counters of one session, since it came or since an operator reset them. */
 struct bfd_counters
 {
   u64 rx, tx, tx_errors;
   u32 refused[BFD_RX__MAX];
-  u32 ups, downs[BFD_DIAG__MAX]; /* by the diagnostic it went down with */
-  u32 stalls;                    /* times in which we could not listen, that were not held against the peer */
+  u32 ups, downs[BFD_DIAG__MAX];  /* by the diagnostic it went down with, */
+  u32 verdicts[BFD_VERDICT__MAX]; /* and by the reason */
+  u32 stalls; /* times in which we could not listen, that were not held against the peer */
 };
 
 /* One consistent picture of a session, as `show` prints it. Times are monotonic; 0 means "never". */
@@ -179,6 +232,7 @@ struct bfd_info
   enum bfd_auth_type auth, auth_wanted;
   bool auth_changing, auth_rx_known;
   u32 auth_rx_seq, auth_tx_seq;
+  struct bfd_arrivals arrivals;
   struct bfd_counters counters;
 };
 

@@ -110,7 +110,12 @@ struct bfd_proto
   bool has_secret;
   byte secret[BFD_DISC_SECRET];
   int secret_error;
-  struct list holds; /* struct bfd_hold: what operators keep down */
+  struct list holds;   /* struct bfd_hold: what operators keep down */
+  struct list history; /* struct bfd_record, newest first */
+  uint records;
+  u64 next_record;
+  btime worst; /* this late its engine has been, about */
+  struct log_limit fast_limit;
 };
 
 static inline const struct bfd_config *
@@ -187,6 +192,12 @@ void bfd_cmd_enable(struct cli *c, const struct bfd_which *which);
 void bfd_cmd_reset_counters(struct cli *c, const struct bfd_which *which);
 bool bfd_is_held(const struct bfd_proto *p, const struct bfd_key *key);
 
+/* history.c */
+void bfd_history_down(struct bfd_proto *p, const struct bfd_down *down);
+void bfd_history_late(struct bfd_proto *p, const struct bfd_late *late);
+void bfd_cmd_show_history(struct cli *c, const struct bfd_which *which);
+void bfd_show_arrivals(struct cli *c, const struct bfd_arrivals *a, uint indent);
+
 /* wish.c */
 void bfd_wishes_start(struct bfd_proto *p);
 void bfd_wishes_follow(struct bfd_proto *p); /* the lines of the present configuration, in slices */
@@ -214,8 +225,11 @@ struct bfd_filter
   struct prefix prefix;
   const char *ifname;
 };
+struct bfd_proto *bfd_running(const char *name); /* NULL: no such instance runs */
 /* The running instance after the one named @before, in the order of the configuration; NULL: the first. */
 struct bfd_proto *bfd_next_instance(const char *before);
+void bfd_show_field(struct cli *c, uint indent, const char *name, const char *fmt, ...) PRINTF_LIKE(4, 5);
+btime bfd_wall_of(btime monotonic);
 void bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f);
 void bfd_snapshot_received(struct bfd_proto *p, const struct bfd_snapshot *snap);
 void bfd_queries_abort(struct bfd_proto *p);

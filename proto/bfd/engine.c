@@ -159,18 +159,19 @@ note_came_back(struct bfd_engine *e, struct bfd_note *note)
 
 /* Ups and downs, and whether leaving Up was a failure (RFC 5882 4.2: an administrative end is none). */
 static void
-account_state(struct bfd_engine *e, struct engine_session *s, u8 before)
+account_state(struct bfd_engine *e, struct engine_session *s, const struct bfd_session *was)
 {
   u8 state = s->v.state;
 
-  if (state == before)
+  if (state == was->state)
     return;
   if (state == BFD_UP)
   {
     s->counters.ups++;
     e->stats.ups++;
+    s->arrivals = (struct bfd_arrivals){ 0 };
   }
-  if (before != BFD_UP)
+  if (was->state != BFD_UP)
     return;
   s->counters.downs[s->v.diag]++;
   e->stats.downs[s->v.diag]++;
@@ -277,12 +278,12 @@ session_set_keys(struct bfd_engine *e, struct engine_session *s, const struct bf
 }
 
 void
-engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 before)
+engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, const struct bfd_session *was)
 {
   drop_old_keys(s);
   if (!todo)
     return;
-  account_state(e, s, before);
+  account_state(e, s, was);
   if (todo & BFD_DO_FINAL)
     engine_send(e, s, BFD_TX_FINAL); /* says all the news as well */
   else if ((todo & BFD_DO_SEND) && bfd_session_may_send(&s->v))
@@ -291,6 +292,8 @@ engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 befor
     set_tx_timer(e, s);
   if (todo & BFD_DO_DETECTION)
     set_detect_timer(e, s);
+  if (was->state == BFD_UP && s->v.state != BFD_UP && !s->leaving)
+    engine_left_up(e, s, was);
   if (todo & BFD_DO_NOTIFY)
     session_note(e, s);
 }
@@ -313,6 +316,14 @@ tx_due(struct bfd_engine *e, struct engine_session *s)
   set_tx_timer(e, s);
 }
 
+static void
+expired(struct bfd_engine *e, struct engine_session *s)
+{
+  struct bfd_session was = s->v;
+
+  engine_apply(e, s, bfd_session_event(&s->v, DETECT_EXPIRED, loop_now(e->loop)), &was);
+}
+
 /*
  * Silence is judged only after everything that arrived in time has been read, and that may be a sign of life.
  */
@@ -320,7 +331,6 @@ static void
 detect_due(struct bfd_engine *e, struct engine_session *s)
 {
   btime now = loop_now(e->loop), deadline = bfd_session_detect_deadline(&s->v);
-  u8 before = s->v.state;
 
   if (s->leaving)
     session_free(e, s);
@@ -329,7 +339,7 @@ detect_due(struct bfd_engine *e, struct engine_session *s)
   else if (!engine_heard_until(e, s, deadline) || bfd_session_detect_deadline(&s->v) != deadline)
     wheel_set(&e->wheel, &s->detect.e, now + VERDICT_DELAY); /* read on, or judge the new deadline */
   else
-    engine_apply(e, s, bfd_session_event(&s->v, DETECT_EXPIRED, now), before);
+    expired(e, s);
 }
 
 static void
@@ -397,6 +407,7 @@ engine_tick(struct bfd_engine *e)
   {
     e->stats.late_ticks++;
     e->stats.latest = MAX(e->stats.latest, now - e->wake);
+    engine_witness_late(e, e->wake, now);
     engine_drain_all(e);
     stall_over(e, e->ticked, now);
   }
@@ -467,7 +478,7 @@ session_set_id(struct bfd_engine *e, struct engine_session *s, u64 id)
 static void
 session_set_path(struct bfd_engine *e, struct engine_session *s, const struct bfd_path *path)
 {
-  u8 before = s->v.state;
+  struct bfd_session was = s->v;
 
   if (bfd_path_equal(&s->path, path))
     return;
@@ -476,7 +487,7 @@ session_set_path(struct bfd_engine *e, struct engine_session *s, const struct bf
   index_path(e, s);
   engine_close_sender(e, s, true);
   s->tx_base = 0; /* many may get their path back at once: spread as at the first start */
-  engine_apply(e, s, bfd_session_suspend(&s->v, !path->usable, loop_now(e->loop)), before);
+  engine_apply(e, s, bfd_session_suspend(&s->v, !path->usable, loop_now(e->loop)), &was);
 }
 
 static void
@@ -485,9 +496,9 @@ session_configure(struct bfd_engine *e, struct engine_session *s, const struct b
   session_set_path(e, s, &cmd->path);
   session_set_keys(e, s, cmd);
 
-  u8 before = s->v.state;
+  struct bfd_session was = s->v;
 
-  engine_apply(e, s, bfd_session_configure(&s->v, &cmd->params, loop_now(e->loop)), before);
+  engine_apply(e, s, bfd_session_configure(&s->v, &cmd->params, loop_now(e->loop)), &was);
 }
 
 static u32
@@ -550,6 +561,7 @@ session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
   hash_add(&e->by_disc, &s->by_disc, hash_u64(s->v.local_disc));
   session_set_id(e, s, cmd->id);
   slot_take(e, s);
+  engine_witness_wake(e);
   return s;
 }
 
@@ -582,7 +594,7 @@ engine_change(struct bfd_engine *e, const struct bfd_cmd *cmd)
 static void
 session_leave(struct bfd_engine *e, struct engine_session *s)
 {
-  u8 before = s->v.state;
+  struct bfd_session was = s->v;
   uint todo = bfd_session_event(&s->v, DISABLE, loop_now(e->loop));
 
   s->v.params.admin_down = true;
@@ -595,7 +607,7 @@ session_leave(struct bfd_engine *e, struct engine_session *s)
   s->farewells = todo & BFD_DO_SEND ? 1 : 0;
   s->tx_base = loop_now(e->loop);
   wheel_unset(&s->tx.e);
-  engine_apply(e, s, todo | BFD_DO_TX_TIMER, before);
+  engine_apply(e, s, todo | BFD_DO_TX_TIMER, &was);
   wheel_set(&e->wheel, &s->detect.e, loop_now(e->loop) + e->exit_linger);
 }
 
@@ -720,6 +732,7 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   e->wake = BT_NEVER;
   e->poll_tick = TICK_MAX;
   e->ticked = loop_now(loop);
+  engine_witness_init(e);
   list_init(&e->listeners);
   wheel_init(&e->wheel, loop_now(loop));
   hash_init(&e->by_id, p);

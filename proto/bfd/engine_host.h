@@ -40,6 +40,8 @@ struct host
   ip_addr addr;
   bool hold; /* keep the notes, as a main loop does that is busy */
   struct bfd_note *held;
+  struct bfd_down down; /* the last reports that came before the other messages taken, */
+  struct bfd_late late; /* all zero: none */
   bool quit;
   btime stall; /* how long it sleeps when told to */
   int stalled; /* written to when that begins */
@@ -121,9 +123,8 @@ post(struct host *h, enum bfd_msg_kind kind, struct bfd_msg *m)
   mailbox_post(h->commands, &m->m);
 }
 
-/* The next message, or NULL after @wait. */
 static inline struct bfd_msg *
-host_take(struct host *h, btime wait)
+host_take_any(struct host *h, btime wait)
 {
   struct timespec until;
   btime at = clock_wall() + wait;
@@ -139,6 +140,23 @@ host_take(struct host *h, btime wait)
     h->end = &h->first;
   pthread_mutex_unlock(&h->lock);
   return msg ? SKIP_BACK(struct bfd_msg, m, msg) : NULL;
+}
+
+/* The next message, or NULL after @wait; reports are put aside. */
+static inline struct bfd_msg *
+host_take(struct host *h, btime wait)
+{
+  struct bfd_msg *m;
+
+  while ((m = host_take_any(h, wait)) && (m->kind >= BFD_DOWN_REPORT && m->kind <= BFD_WORST_REPORT))
+  {
+    if (m->kind == BFD_DOWN_REPORT)
+      h->down = *(struct bfd_down *) m;
+    else if (m->kind == BFD_LATE_REPORT)
+      h->late = *(struct bfd_late *) m;
+    msg_free(m);
+  }
+  return m;
 }
 
 static inline void

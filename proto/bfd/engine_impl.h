@@ -1,6 +1,6 @@
 /*
  * proto/bfd/engine_impl.h: shared by engine.c (commands, timers), receive.c (packets in), transmit.c (packets
- * out) and snapshot.c (what is shown)
+ * out), witness.c (why sessions went Down) and snapshot.c (what is shown)
  */
 #ifndef PEREGRINE_BFD_ENGINE_IMPL_H
 #define PEREGRINE_BFD_ENGINE_IMPL_H
@@ -10,6 +10,7 @@
 #include "lib/wheel.h"
 #include "proto/bfd/engine.h"
 #include "proto/bfd/session.h"
+#include "sysdep/health.h"
 #include "sysdep/log.h"
 #include "sysdep/socket.h"
 
@@ -17,8 +18,9 @@
 #define SOURCE_PORT_FIRST 49152
 #define SOURCE_PORTS (65536 - SOURCE_PORT_FIRST)
 
-#define TICK_MAX 1024 /* us; ticks are powers of two, so that they fall together with those of transmission \
-                       */
+#define TICK_MAX                                                                             \
+  1024 /* us; ticks are powers of two, so that they fall together with those of transmission \
+        */
 
 struct engine_session;
 
@@ -54,6 +56,10 @@ struct engine_session
   struct bfd_note *note; /* NULL while it travels */
   bool note_due;         /* something changed meanwhile */
   bool left_up, failed;  /* for the next note; sticky until it leaves */
+  u8 refused_why;        /* enum bfd_rx, of the last packet of */
+  u16 refused;           /* those refused since one was accepted */
+  btime silent_at;       /* when it was found silent, until the peer is heard again; 0: it was not */
+  struct bfd_arrivals arrivals;
   struct bfd_counters counters;
 };
 
@@ -74,6 +80,28 @@ struct listener
   bool polling;       /* it is read on every tick, and does not wake us */
   btime window_start; /* packets are counted since then, to see whether to poll */
   uint window_packets;
+};
+
+#define WITNESS_SAMPLES 8
+#define WITNESS_LATES 8
+
+/* What the engine knows of its own troubles: rings, counted in `samples` and `lates`. */
+struct witness
+{
+  struct health_probe *probe;
+  struct timer *timer;
+  struct witness_sample
+  {
+    btime at;
+    struct health health;
+    u64 drops;
+  } sample[WITNESS_SAMPLES];
+  struct witness_late
+  {
+    btime from, to;
+  } late[WITNESS_LATES];
+  uint samples, lates;
+  btime told; /* how late we were at worst, as the main loop knows it */
 };
 
 struct bfd_engine
@@ -111,6 +139,8 @@ struct bfd_engine
   u64 drops_before, rests_before; /* at the last reset */
   struct log_limit refused_limit;
 
+  struct witness witness;
+
   /* transmit.c */
   u16 port_users[SOURCE_PORTS];
   struct log_limit send_limit;
@@ -119,11 +149,20 @@ struct bfd_engine
 /* engine.c */
 u32 engine_peer_hash(enum bfd_hop hop, uint ifindex, ip_addr local, ip_addr remote);
 u32 engine_link_hash(uint ifindex, bool v6);
-/* Carry out what a session asked for. */
-void engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, u8 state_before);
+/* Carry out what a session asked for; @was: the session before. */
+void engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, const struct bfd_session *was);
 void engine_tick(struct bfd_engine *e);
 /* Log a packet, under `debug { packets }`. */
 void engine_trace(const struct bfd_engine *e, const char *what, ip_addr peer, const struct bfd_packet *pkt);
+
+/* witness.c */
+void engine_witness_init(struct bfd_engine *e);
+void engine_witness_wake(struct bfd_engine *e); /* there are sessions */
+void engine_witness_late(struct bfd_engine *e, btime from, btime to);
+/* Tell the main loop why; @was: the session before. */
+void engine_left_up(struct bfd_engine *e, struct engine_session *s, const struct bfd_session *was);
+/* The peer's last packet came, which says @state: was the one before late rather than missing? */
+void engine_heard_again(struct bfd_engine *e, struct engine_session *s, u8 state, btime arrival);
 
 /* snapshot.c */
 void engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd);

@@ -29,6 +29,9 @@ enum bfd_msg_kind
   BFD_NOTE,
   /* to the main loop */
   BFD_SNAPSHOT_REPLY,
+  BFD_DOWN_REPORT, /* comes before the note that tells of it */
+  BFD_LATE_REPORT,
+  BFD_WORST_REPORT,
   BFD_STOPPED,
 };
 
@@ -113,17 +116,42 @@ struct bfd_note
   bool left_up; /* it was Up since the last note and is not, or was not in between */
 };
 
+/* A session left Up, and why. Ids as in the notes. */
+struct bfd_down
+{
+  struct bfd_msg msg;
+  u64 id;
+  btime at; /* monotonic; tells apart those of one session */
+  enum bfd_verdict verdict;
+  struct bfd_evidence evidence;
+};
+
+/* It was called silent @at, but its next packet was only @late. */
+struct bfd_late
+{
+  struct bfd_msg msg;
+  u64 id;
+  btime at, late;
+};
+
+/* The engine was never later than that; told when it is twice as much as what was told before. */
+struct bfd_worst
+{
+  struct bfd_msg msg;
+  btime late;
+};
+
 #define BFD_SNAPSHOT_MAX 256
 
 struct bfd_engine_stats
 {
   u64 rx, tx, tx_errors;
   u64 refused[BFD_RX__MAX];
-  u64 ups, downs[BFD_DIAG__MAX]; /* of all sessions, those that are gone included */
-  u64 dropped;                   /* by the kernel, because a receive queue was full */
-  u64 late_ticks;                /* ticks that came so late that we may have been unable to listen */
-  u64 rests;                     /* times in which it let others run, because it was busy all the time */
-  btime latest;                  /* by how much, at worst */
+  u64 ups, downs[BFD_DIAG__MAX], verdicts[BFD_VERDICT__MAX]; /* of all sessions, those gone included */
+  u64 dropped;    /* by the kernel, because a receive queue was full */
+  u64 late_ticks; /* ticks that came so late that we may have been unable to listen */
+  u64 rests;      /* times in which it let others run, because it was busy all the time */
+  btime latest;   /* by how much, at worst */
 };
 
 struct bfd_snapshot

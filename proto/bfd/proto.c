@@ -52,6 +52,12 @@ reply_received(struct msg *m, void *data)
   }
   if (msg->kind == BFD_SNAPSHOT_REPLY)
     bfd_snapshot_received(p, (struct bfd_snapshot *) msg);
+  else if (msg->kind == BFD_DOWN_REPORT)
+    bfd_history_down(p, (struct bfd_down *) msg);
+  else if (msg->kind == BFD_WORST_REPORT)
+    p->worst = ((struct bfd_worst *) msg)->late;
+  else if (msg->kind == BFD_LATE_REPORT)
+    bfd_history_late(p, (struct bfd_late *) msg);
   msg_free(msg);
   if (stopped)
     engine_stopped(p);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/text.h"
 #include "proto/bfd/bfd.h"
 
 #define SYNC_SLICE 64
@@ -162,6 +163,19 @@ bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
          a->min_ttl == b->min_ttl;
 }
 
+/* An interval that this machine has not always been able to keep is allowed, but somebody should know. */
+static void
+check_speed(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_params *params)
+{
+  btime time = (btime) params->detect_mult * MIN(params->min_tx, params->min_rx ? params->min_rx : U32_MAX);
+
+  if (time < p->worst)
+    log_rl(&p->fast_limit, L_WARN,
+           "%s: Session to %s is to notice silence in %s s, but this machine has kept us waiting for %s s "
+           "before",
+           p->p.name, IP_STR(s->key.remote), TIME_STR(time), TIME_STR(p->worst));
+}
+
 /* Compare what is wanted with what the engine was told. */
 static void
 sync_session(struct bfd_proto *p, struct bfd_shared *s)
@@ -172,6 +186,8 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
   struct bfd_path path = wanted_path(p, s);
   bool change = rekeyed || !bfd_path_equal(&path, &s->path) || !bfd_params_equal(&params, &s->params);
 
+  if (path.usable && (!s->id || !bfd_params_equal(&params, &s->params)))
+    check_speed(p, s, &params);
   s->path = path;
   s->params = params;
   if (s->id)
@@ -371,15 +387,9 @@ log_change(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_not
 
   if (st->state == s->status.state && !note->left_up)
     return;
-  if (st->state == BFD_UP && note->left_up)
-    log_rl(&p->flap_limit, L_INFO, "%s: Session to %s (%s) went down and is Up again", p->p.name,
-           IP_STR(s->key.remote), where);
-  else if (st->state == BFD_UP)
+  if (st->state == BFD_UP)
     log_rl(&p->flap_limit, L_INFO, "%s: Session to %s (%s) is Up", p->p.name, IP_STR(s->key.remote), where);
-  else if (note->left_up)
-    log_rl(&p->flap_limit, L_INFO, "%s: Session to %s (%s) went %s: %s", p->p.name, IP_STR(s->key.remote),
-           where, bfd_state_name(st->state), bfd_diag_name(st->diag));
-  else
+  else if (!note->left_up) /* that has been reported */
     PROTO_TRACE(&p->p, D_EVENTS, "Session to %s (%s) is %s", IP_STR(s->key.remote), where,
                 bfd_state_name(st->state));
 }
@@ -411,6 +421,9 @@ bfd_provide_start(struct bfd_proto *p)
   list_init(&p->multihop);
   list_init(&p->due);
   list_init(&p->holds);
+  list_init(&p->history);
+  p->records = 0;
+  p->worst = 0;
   p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
   iface_watch_new(p->p.pool, iface_hook, p);
   p->key_timer = timer_new(p->p.pool, p->p.loop, keys_due, p);

@@ -6,6 +6,7 @@
  * judged later for that.
  */
 #include "proto/bfd/engine_impl.h"
+#include "proto/bfd/verdict.h"
 #include "sysdep/clock.h"
 
 #define DRAIN_BATCHES 16 /* work cap for one socket and tick: 1024 packets */
@@ -74,6 +75,21 @@ find_by_peer(const struct bfd_engine *e, const struct bfd_rx_meta *meta)
   return meta->hop == BFD_DIRECT ? find_by_link(e, meta) : NULL;
 }
 
+static void
+accepted(struct bfd_engine *e, struct engine_session *s, const struct bfd_packet *pkt, btime arrival)
+{
+  struct bfd_session was = s->v;
+  uint todo = bfd_session_receive(&s->v, pkt, arrival);
+
+  s->counters.rx++;
+  if (was.state == BFD_UP && s->v.state == BFD_UP)
+    bfd_arrivals_add(&s->arrivals, arrival - was.last_rx, MAX(s->v.rx_used, s->v.remote_min_tx));
+  if (s->silent_at)
+    engine_heard_again(e, s, pkt->state, arrival);
+  engine_apply(e, s, todo, &was);
+  s->refused = 0;
+}
+
 /* Reception after RFC 5880 6.8.6, in its order; @session is set once it is known which one is meant. */
 static enum bfd_rx
 receive(struct bfd_engine *e, const struct udp_packet *in, const struct bfd_rx_meta *meta,
@@ -100,10 +116,7 @@ receive(struct bfd_engine *e, const struct udp_packet *in, const struct bfd_rx_m
   if (rx != BFD_RX_OK)
     return rx;
 
-  u8 before = s->v.state;
-
-  s->counters.rx++;
-  engine_apply(e, s, bfd_session_receive(&s->v, &pkt, meta->arrival), before);
+  accepted(e, s, &pkt, meta->arrival);
   return BFD_RX_OK;
 }
 
@@ -126,7 +139,11 @@ receive_packet(struct bfd_engine *e, const struct listener *l, const struct udp_
     return;
   e->stats.refused[rx]++;
   if (s)
+  {
     s->counters.refused[rx]++;
+    s->refused_why = rx;
+    s->refused += s->refused < UINT16_MAX;
+  }
   /* A neighbour that looks for a session we do not have is not an error, and it goes on for ever. */
   if (rx != BFD_RX_NO_SESSION)
     log_rl(&e->refused_limit, L_REMOTE, "%s: Packet from %s on interface %u refused: %s", e->name,

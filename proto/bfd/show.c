@@ -53,9 +53,8 @@ filter_key(const struct bfd_filter *f, enum bfd_hop hop, ip_addr remote, const c
 
 /* One session, in a row */
 
-/* Wall-clock time of a monotonic one. */
-static btime
-wall_of(btime t)
+btime
+bfd_wall_of(btime t)
 {
   return clock_wall() - (clock_now() - t);
 }
@@ -67,16 +66,14 @@ show_row(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
   btime interval = i->tx_interval ? i->tx_interval : (btime) i->local_min_tx;
 
   cli_line(c, 1020, "%-25s %-10s %-10s %-12s  %7s  %7s", IP_STR(s->key.remote), ifname,
-           bfd_state_name(i->status.state), TIME_BY(TIME_PROTOCOL, wall_of(i->since)), TIME_STR(interval),
+           bfd_state_name(i->status.state), TIME_BY(TIME_PROTOCOL, bfd_wall_of(i->since)), TIME_STR(interval),
            TIME_STR(i->detection_time));
 }
 
 /* One session, in full. Values stand in column 24. */
 
-static void field(struct cli *c, uint indent, const char *name, const char *fmt, ...) PRINTF_LIKE(4, 5);
-
-static void
-field(struct cli *c, uint indent, const char *name, const char *fmt, ...)
+void
+bfd_show_field(struct cli *c, uint indent, const char *name, const char *fmt, ...)
 {
   char value[256];
   va_list args;
@@ -92,10 +89,10 @@ static void
 show_parameters(struct cli *c, const char *title, u32 min_tx, u32 min_rx, bool demand, uint mult)
 {
   cli_line(c, 1020, "  %s:", title);
-  field(c, 4, "Min TX interval", "%s", TIME_STR(min_tx));
-  field(c, 4, "Min RX interval", "%s", TIME_STR(min_rx));
-  field(c, 4, "Demand mode", "%s", demand ? "Yes" : "No");
-  field(c, 4, "Multiplier", "%u", mult);
+  bfd_show_field(c, 4, "Min TX interval", "%s", TIME_STR(min_tx));
+  bfd_show_field(c, 4, "Min RX interval", "%s", TIME_STR(min_rx));
+  bfd_show_field(c, 4, "Demand mode", "%s", demand ? "Yes" : "No");
+  bfd_show_field(c, 4, "Multiplier", "%u", mult);
 }
 
 static void
@@ -104,7 +101,7 @@ show_clients(struct cli *c, const struct bfd_shared *s)
   struct bfd_request *r;
 
   LIST_WALK (r, &s->requests, sn)
-    field(c, 2, "Requested by", "%s", r->client);
+    bfd_show_field(c, 2, "Requested by", "%s", r->client);
 }
 
 static void
@@ -113,13 +110,13 @@ show_auth(struct cli *c, const struct bfd_info *i)
   if (!i->auth && !i->auth_changing)
     return;
   cli_line(c, 1020, "  Authentication:");
-  field(c, 4, "Type", "%s", bfd_auth_name(i->auth));
+  bfd_show_field(c, 4, "Type", "%s", bfd_auth_name(i->auth));
   if (i->auth_rx_known)
-    field(c, 4, "RX CSN", "%u", i->auth_rx_seq);
+    bfd_show_field(c, 4, "RX CSN", "%u", i->auth_rx_seq);
   if (i->auth > BFD_AUTH_SIMPLE)
-    field(c, 4, "TX CSN", "%u", i->auth_tx_seq);
+    bfd_show_field(c, 4, "TX CSN", "%u", i->auth_tx_seq);
   if (i->auth_changing)
-    field(c, 4, "Changing to", "%s, once the peer does", bfd_auth_name(i->auth_wanted));
+    bfd_show_field(c, 4, "Changing to", "%s, once the peer does", bfd_auth_name(i->auth_wanted));
 }
 
 static void
@@ -132,20 +129,25 @@ show_counters(struct cli *c, const struct bfd_counters *n)
   for (uint i = 0; i < BFD_DIAG__MAX; i++)
     downs += n->downs[i];
   cli_line(c, 1020, "  Counters:");
-  field(c, 4, "Packets received", "%llu", (unsigned long long) n->rx);
-  field(c, 4, "Packets refused", "%llu", (unsigned long long) refused);
+  bfd_show_field(c, 4, "Packets received", "%llu", (unsigned long long) n->rx);
+  bfd_show_field(c, 4, "Packets refused", "%llu", (unsigned long long) refused);
   for (uint i = 0; i < BFD_RX__MAX; i++)
     if (n->refused[i])
       cli_line(c, 1020, "      %s: %u", bfd_rx_name(i), n->refused[i]);
-  field(c, 4, "Packets sent", "%llu", (unsigned long long) n->tx);
-  field(c, 4, "Send errors", "%llu", (unsigned long long) n->tx_errors);
-  field(c, 4, "Went up", "%u", n->ups);
-  field(c, 4, "Went down", "%llu", (unsigned long long) downs);
+  bfd_show_field(c, 4, "Packets sent", "%llu", (unsigned long long) n->tx);
+  bfd_show_field(c, 4, "Send errors", "%llu", (unsigned long long) n->tx_errors);
+  bfd_show_field(c, 4, "Went up", "%u", n->ups);
+  bfd_show_field(c, 4, "Went down", "%llu", (unsigned long long) downs);
   for (uint i = 0; i < BFD_DIAG__MAX; i++)
     if (n->downs[i])
       cli_line(c, 1020, "      %s: %u", bfd_diag_name(i), n->downs[i]);
+  if (downs)
+    cli_line(c, 1020, "    Verdicts:");
+  for (uint i = 0; i < BFD_VERDICT__MAX; i++)
+    if (n->verdicts[i])
+      cli_line(c, 1020, "      %s: %u", bfd_verdict_name(i), n->verdicts[i]);
   if (n->stalls)
-    field(c, 4, "Stalls of ours", "%u", n->stalls);
+    bfd_show_field(c, 4, "Stalls of ours", "%u", n->stalls);
 }
 
 /* What BIRD does not print. */
@@ -153,17 +155,22 @@ static void
 show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
 {
   if (!ip_is_none(s->path.local))
-    field(c, 2, "Local address", "%s", IP_STR(s->path.local));
+    bfd_show_field(c, 2, "Local address", "%s", IP_STR(s->path.local));
   if (s->waits_for)
-    field(c, 2, "Waiting for", "%s", s->waits_for);
+    bfd_show_field(c, 2, "Waiting for", "%s", s->waits_for);
   if (bfd_is_held(p, &s->key))
-    field(c, 2, "Held down by", "bfd disable");
+    bfd_show_field(c, 2, "Held down by", "bfd disable");
   if (s->params.min_ttl)
-    field(c, 2, "Minimum TTL", "%u", s->params.min_ttl);
+    bfd_show_field(c, 2, "Minimum TTL", "%u", s->params.min_ttl);
   if (i->poll)
-    field(c, 2, "Poll sequence", "running");
+    bfd_show_field(c, 2, "Poll sequence", "running");
   if (i->last_rx)
-    field(c, 2, "Last packet", "%s ago", TIME_STR(clock_now() - i->last_rx));
+    bfd_show_field(c, 2, "Last packet", "%s ago", TIME_STR(clock_now() - i->last_rx));
+  if (i->arrivals.count)
+  {
+    cli_line(c, 1020, "  Arrivals:");
+    bfd_show_arrivals(c, &i->arrivals, 4);
+  }
   show_counters(c, &i->counters);
   show_clients(c, s);
 }
@@ -171,19 +178,19 @@ show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, 
 static void
 show_full(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
 {
-  field(c, 2, "Address", "%s", IP_STR(s->key.remote));
-  field(c, 2, "Interface", "%s", s->key.hop == BFD_DIRECT ? s->key.ifname : "---");
-  field(c, 2, "Session type", "%s", s->key.hop == BFD_DIRECT ? "Direct" : "Multihop");
-  field(c, 2, "Session state", "%s", bfd_state_name(i->status.state));
-  field(c, 2, "Remote state", "%s", bfd_state_name(i->status.remote_state));
-  field(c, 2, "Last state change", "%s", TIME_BY(TIME_PROTOCOL, wall_of(i->since)));
-  field(c, 2, "Local diagnostic", "%s", bfd_diag_name(i->status.diag));
-  field(c, 2, "Remote diagnostic", "%s", bfd_diag_name(i->remote_diag));
-  field(c, 2, "Local discriminator", "%u", i->local_disc);
-  field(c, 2, "Remote discriminator", "%u", i->remote_disc);
-  field(c, 2, "Transmit timer", "%s / %s", TIME_STR(i->tx_left), TIME_STR(i->tx_interval));
+  bfd_show_field(c, 2, "Address", "%s", IP_STR(s->key.remote));
+  bfd_show_field(c, 2, "Interface", "%s", s->key.hop == BFD_DIRECT ? s->key.ifname : "---");
+  bfd_show_field(c, 2, "Session type", "%s", s->key.hop == BFD_DIRECT ? "Direct" : "Multihop");
+  bfd_show_field(c, 2, "Session state", "%s", bfd_state_name(i->status.state));
+  bfd_show_field(c, 2, "Remote state", "%s", bfd_state_name(i->status.remote_state));
+  bfd_show_field(c, 2, "Last state change", "%s", TIME_BY(TIME_PROTOCOL, bfd_wall_of(i->since)));
+  bfd_show_field(c, 2, "Local diagnostic", "%s", bfd_diag_name(i->status.diag));
+  bfd_show_field(c, 2, "Remote diagnostic", "%s", bfd_diag_name(i->remote_diag));
+  bfd_show_field(c, 2, "Local discriminator", "%u", i->local_disc);
+  bfd_show_field(c, 2, "Remote discriminator", "%u", i->remote_disc);
+  bfd_show_field(c, 2, "Transmit timer", "%s / %s", TIME_STR(i->tx_left), TIME_STR(i->tx_interval));
   if (i->detection_time)
-    field(c, 2, "Detect timer", "%s / %s", TIME_STR(i->detect_left), TIME_STR(i->detection_time));
+    bfd_show_field(c, 2, "Detect timer", "%s / %s", TIME_STR(i->detect_left), TIME_STR(i->detection_time));
   show_parameters(c, "Local parameters", i->local_min_tx, i->local_min_rx, false, i->local_mult);
   show_parameters(c, "Remote parameters", i->remote_min_tx, i->remote_min_rx, i->remote_demand,
                   i->remote_mult);
@@ -201,11 +208,11 @@ show_waiting(struct cli *c, const struct bfd_filter *f, const struct bfd_request
 
   if (!filter_key(f, r->hop, r->remote, ifname))
     return;
-  field(c, 2, "Address", "%s", IP_STR(r->remote));
-  field(c, 2, "Interface", "%s", ifname[0] ? ifname : "---");
-  field(c, 2, "Session type", "%s", r->hop == BFD_DIRECT ? "Direct" : "Multihop");
-  field(c, 2, "Waiting for", "%s", why);
-  field(c, 2, "Requested by", "%s", r->client);
+  bfd_show_field(c, 2, "Address", "%s", IP_STR(r->remote));
+  bfd_show_field(c, 2, "Interface", "%s", ifname[0] ? ifname : "---");
+  bfd_show_field(c, 2, "Session type", "%s", r->hop == BFD_DIRECT ? "Direct" : "Multihop");
+  bfd_show_field(c, 2, "Waiting for", "%s", why);
+  bfd_show_field(c, 2, "Requested by", "%s", r->client);
   cli_line(c, 1020, "%s", "");
 }
 
@@ -263,6 +270,9 @@ show_stats(struct cli *c, const struct bfd_engine_stats *stats)
     if (stats->downs[i])
       cli_line(c, 1020, "  Sessions went down, %s: %llu", bfd_diag_name(i),
                (unsigned long long) stats->downs[i]);
+  for (uint i = 0; i < BFD_VERDICT__MAX; i++)
+    if (stats->verdicts[i])
+      cli_line(c, 1020, "  Verdict, %s: %llu", bfd_verdict_name(i), (unsigned long long) stats->verdicts[i]);
   for (uint i = BFD_RX_OK + 1; i < BFD_RX__MAX; i++)
     if (stats->refused[i])
       cli_line(c, 1020, "  Packets refused, %s: %llu", bfd_rx_name(i),
@@ -271,8 +281,8 @@ show_stats(struct cli *c, const struct bfd_engine_stats *stats)
 
 /* The query */
 
-static struct bfd_proto *
-running(const char *name)
+struct bfd_proto *
+bfd_running(const char *name)
 {
   struct proto *p = proto_find(name);
 
@@ -283,7 +293,7 @@ static void
 query_ask(struct cli *c UNUSED, void *data)
 {
   struct bfd_query *q = data;
-  struct bfd_proto *p = running(q->proto);
+  struct bfd_proto *p = bfd_running(q->proto);
 
   if (!p)
   {
@@ -322,7 +332,7 @@ bfd_next_instance(const char *before)
 
   LIST_WALK (p, proto_list(), n)
   {
-    if (passed && running(p->name))
+    if (passed && bfd_running(p->name))
       return (struct bfd_proto *) p;
     passed = passed || strcmp(p->name, before) == 0;
   }
@@ -419,7 +429,7 @@ void
 bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f)
 {
   struct proto *named = f->name ? proto_find(f->name) : NULL;
-  struct bfd_proto *first = f->name ? running(f->name) : bfd_next_instance(NULL);
+  struct bfd_proto *first = f->name ? bfd_running(f->name) : bfd_next_instance(NULL);
 
   if (f->name && !named)
     cli_end(c, 9001, "There is no protocol '%s'", f->name);

@@ -57,6 +57,7 @@ session_info(const struct bfd_engine *e, const struct engine_session *s, struct 
     .auth_rx_known = v->auth.rx_known && now < v->auth.rx_forget,
     .auth_rx_seq = v->auth.rx_seq,
     .auth_tx_seq = v->auth.tx_seq,
+    .arrivals = s->arrivals,
     .counters = s->counters,
   };
 }
