@@ -202,14 +202,22 @@ struct bfd_evidence
   struct bfd_arrivals arrivals;
 };
 
+/* What went wrong with a session. */
+struct bfd_troubles
+{
+  u64 tx_errors;
+  u32 refused[BFD_RX__MAX];
+  u32 downs[BFD_DIAG__MAX];       /* by the diagnostic it went down with, */
+  u32 verdicts[BFD_VERDICT__MAX]; /* and by the reason */
+  u32 stalls; /* times in which we could not listen, that were not held against the peer */
+};
+
 /* Counters of one session, since it came or since an operator reset them. */
 struct bfd_counters
 {
-  u64 rx, tx, tx_errors;
-  u32 refused[BFD_RX__MAX];
-  u32 ups, downs[BFD_DIAG__MAX];  /* by the diagnostic it went down with, */
-  u32 verdicts[BFD_VERDICT__MAX]; /* and by the reason */
-  u32 stalls; /* times in which we could not listen, that were not held against the peer */
+  u64 rx, tx;
+  u32 ups;
+  struct bfd_troubles troubles;
 };
 
 /* One consistent picture of a session, as `show` prints it. Times are monotonic; 0 means "never". */

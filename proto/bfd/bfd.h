@@ -72,8 +72,6 @@ struct bfd_wish
   struct hnode by_remote;
   struct node n; /* those the newest configuration has named last stand at the end */
   uint generation;
-  struct bfd_neighbor_config cf; /* what the line says; a copy, for configurations come and go */
-  char ifname[BFD_IFNAME_SIZE];
   struct bfd_request *request;
 };
 

@@ -167,13 +167,13 @@ account_state(struct bfd_engine *e, struct engine_session *s, const struct bfd_s
     return;
   if (state == BFD_UP)
   {
-    s->counters.ups++;
+    s->ups++;
     e->stats.ups++;
     s->arrivals = (struct bfd_arrivals){ 0 };
   }
   if (was->state != BFD_UP)
     return;
-  s->counters.downs[s->v.diag]++;
+  engine_troubles(e, s)->downs[s->v.diag]++;
   e->stats.downs[s->v.diag]++;
   s->left_up = true;
   s->failed |= state == BFD_DOWN && s->v.remote_state != BFD_ADMIN_DOWN;
@@ -356,9 +356,9 @@ run_timers(struct bfd_engine *e)
 
     wheel_unset(&t->e);
     if (t->kind == TIMER_TX)
-      tx_due(e, t->session);
+      tx_due(e, SKIP_BACK(struct engine_session, tx, t));
     else
-      detect_due(e, t->session);
+      detect_due(e, SKIP_BACK(struct engine_session, detect, t));
   }
 }
 
@@ -390,7 +390,7 @@ stall_over(struct bfd_engine *e, btime from, btime to)
   for (uint i = 0; i < e->slots_end; i++)
     if (e->slots[i] && bfd_session_stalled(&e->slots[i]->v, from, to))
     {
-      e->slots[i]->counters.stalls++;
+      engine_troubles(e, e->slots[i])->stalls++;
       spared++;
     }
   if (spared)
@@ -435,6 +435,7 @@ session_resource_free(struct resource *r)
   wheel_unset(&s->detect.e);
   bfd_keys_free(s->keys);
   bfd_keys_free(s->old_keys);
+  mb_free(s->troubles);
   msg_free(s->note);
 }
 
@@ -452,8 +453,6 @@ engine_stopped(struct bfd_engine *e)
   e->deliver(&m->m, e->deliver_data);
 }
 
-static void set_leaving(struct bfd_engine *e, struct engine_session *s, bool leaving);
-
 static void
 session_free(struct bfd_engine *e, struct engine_session *s)
 {
@@ -462,7 +461,6 @@ session_free(struct bfd_engine *e, struct engine_session *s)
   hash_remove(&e->by_id, &s->by_id);
   hash_remove(&e->by_disc, &s->by_disc);
   slot_drop(e, s);
-  set_leaving(e, s, false);
   rfree(s);
   if (e->quitting && !e->session_count)
     engine_stopped(e);
@@ -501,36 +499,23 @@ session_configure(struct bfd_engine *e, struct engine_session *s, const struct b
   engine_apply(e, s, bfd_session_configure(&s->v, &cmd->params, loop_now(e->loop)), &was);
 }
 
-static u32
-key_hash(const struct bfd_key *key)
-{
-  return engine_peer_hash(key->hop, hash_text(key->ifname), key->local, key->remote);
-}
-
-/* A session that says goodbye under the key that is asked for again. */
+/*
+ * A session that says goodbye under the key that is asked for again. It has a path, or it would be gone;
+ * under another one than before it counts as another.
+ */
 static struct engine_session *
-find_leaving(struct bfd_engine *e, const struct bfd_key *key)
+find_leaving(const struct bfd_engine *e, const struct bfd_cmd *cmd)
 {
-  for (struct hnode *n = hash_first(&e->leaving, key_hash(key)); n; n = hash_again(n))
-  {
-    struct engine_session *s = SKIP_BACK(struct engine_session, by_key, n);
+  u32 hash = engine_peer_hash(cmd->key.hop, cmd->path.ifindex, cmd->path.local, cmd->key.remote);
 
-    if (bfd_key_equal(&s->key, key))
+  for (struct hnode *n = hash_first(&e->by_peer, hash); n; n = hash_again(n))
+  {
+    struct engine_session *s = SKIP_BACK(struct engine_session, by_peer, n);
+
+    if (s->leaving && bfd_key_equal(&s->key, &cmd->key))
       return s;
   }
   return NULL;
-}
-
-static void
-set_leaving(struct bfd_engine *e, struct engine_session *s, bool leaving)
-{
-  if (s->leaving == leaving)
-    return;
-  s->leaving = leaving;
-  if (leaving)
-    hash_add(&e->leaving, &s->by_key, key_hash(&s->key));
-  else
-    hash_remove(&e->leaving, &s->by_key);
 }
 
 static struct engine_session *
@@ -538,7 +523,7 @@ session_revive(struct bfd_engine *e, struct engine_session *s, u64 id)
 {
   hash_remove(&e->by_id, &s->by_id);
   session_set_id(e, s, id);
-  set_leaving(e, s, false);
+  s->leaving = false;
   s->farewells = 0;
   s->left_up = s->failed = s->note_due = false; /* news of before, for nobody */
   wheel_unset(&s->detect.e);
@@ -553,8 +538,8 @@ session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
   s->key = cmd->key;
   s->fd = -1;
   s->port = SOURCE_PORTS;
-  s->tx = (struct session_timer){ .kind = TIMER_TX, .session = s };
-  s->detect = (struct session_timer){ .kind = TIMER_DETECT, .session = s };
+  s->tx.kind = TIMER_TX;
+  s->detect.kind = TIMER_DETECT;
   bfd_session_init(&s->v, &cmd->params, new_discriminator(e, &cmd->key), loop_now(e->loop));
   bfd_auth_init(&s->v.auth, random_seed());
   s->v.suspended = true; /* until the path says otherwise */
@@ -568,7 +553,7 @@ session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
 static void
 engine_add(struct bfd_engine *e, const struct bfd_cmd *cmd)
 {
-  struct engine_session *s = find_leaving(e, &cmd->key);
+  struct engine_session *s = find_leaving(e, cmd);
 
   s = s ? session_revive(e, s, cmd->id) : session_new(e, cmd);
   if (!s->note)
@@ -598,7 +583,7 @@ session_leave(struct bfd_engine *e, struct engine_session *s)
   uint todo = bfd_session_event(&s->v, DISABLE, loop_now(e->loop));
 
   s->v.params.admin_down = true;
-  set_leaving(e, s, true);
+  s->leaving = true;
   if (!bfd_session_may_send(&s->v) || !s->v.remote_disc)
   {
     session_free(e, s);
@@ -739,6 +724,5 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   hash_init(&e->by_disc, p);
   hash_init(&e->by_peer, p);
   hash_init(&e->by_link, p);
-  hash_init(&e->leaving, p);
   return e;
 }

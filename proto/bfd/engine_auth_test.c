@@ -45,7 +45,7 @@ wait_refused(struct host *h, enum bfd_rx reason, uint count, struct bfd_engine_s
 
   do
     assert_true(host_info(h, &info, stats));
-  while (info.counters.refused[reason] < count && clock_now() < end);
+  while (info.counters.troubles.refused[reason] < count && clock_now() < end);
   return info;
 }
 
@@ -84,7 +84,7 @@ two_engines_authenticate_each_other(void **ctx UNUSED)
     assert_int_equal(info.auth_rx_known, t != BFD_AUTH_SIMPLE);
     assert_false(info.auth_changing);
     for (uint i = 1; i < BFD_RX__MAX; i++)
-      assert_int_equal(info.counters.refused[i], 0);
+      assert_int_equal(info.counters.troubles.refused[i], 0);
     host_quit(&b);
     assert_int_equal(host_wait_state(&a, 1, BFD_DOWN).status.remote_state, BFD_ADMIN_DOWN);
     host_end(&a);
@@ -154,7 +154,7 @@ what_does_not_fit_is_counted_by_its_reason(void **ctx UNUSED)
     for (uint k = 0; k < 3; k++)
       peer_say(&p, BFD_DOWN, BFD_FLAG_POLL);
     info = wait_refused(&h, peers[i].reason, 3, &stats);
-    assert_int_equal(info.counters.refused[peers[i].reason], 3);
+    assert_int_equal(info.counters.troubles.refused[peers[i].reason], 3);
     assert_int_equal(stats.refused[peers[i].reason], 3);
     assert_int_equal(info.counters.rx, 0);
     assert_int_equal(info.status.state, BFD_DOWN);
@@ -169,7 +169,7 @@ refused(const struct bfd_info *info)
   uint sum = 0;
 
   for (uint i = 0; i < BFD_RX__MAX; i++)
-    sum += info->counters.refused[i];
+    sum += info->counters.troubles.refused[i];
   return sum;
 }
 
@@ -209,7 +209,7 @@ a_flood_of_forgeries_and_replays_does_not_take_a_session_down(void **ctx UNUSED)
     assert_true(host_info(&h, &info, NULL));
   while (refused(&info) < 1000 && clock_now() < end);
   assert_int_equal(refused(&info), 1000);
-  assert_true(info.counters.refused[BFD_RX_AUTH_SEQUENCE] >= 500);
+  assert_true(info.counters.troubles.refused[BFD_RX_AUTH_SEQUENCE] >= 500);
   assert_int_equal(info.status.state, BFD_UP);
   assert_int_equal(downs(&info), 0);
   end_one(&h, &p);
@@ -232,9 +232,9 @@ without_a_valid_key_nothing_is_sent_and_it_is_counted(void **ctx UNUSED)
     const struct bfd_keys *keys = one_key(&rb, BFD_AUTH_KEYED_MD5, 1, "secret");
 
     start_with(&h, &p, make_ring(&ra, BFD_AUTH_KEYED_MD5, &ended, count), keys);
-    for (btime end = clock_now() + LIMIT; info.counters.tx_errors < 3 && clock_now() < end;)
+    for (btime end = clock_now() + LIMIT; info.counters.troubles.tx_errors < 3 && clock_now() < end;)
       host_info(&h, &info, &stats);
-    assert_true(info.counters.tx_errors >= 3);
+    assert_true(info.counters.troubles.tx_errors >= 3);
     assert_true(stats.tx_errors >= 3);
     assert_int_equal(info.counters.tx, 0);
     assert_false(peer_hear_within(&p, 0));
@@ -264,7 +264,7 @@ a_key_that_ends_while_up_stops_the_packets(void **ctx UNUSED)
   peer_say(&p, BFD_UP, BFD_FLAG_POLL);
   assert_false(peer_hear_within(&p, BT_MS(100)));
   assert_true(host_info(&h, &info, NULL));
-  assert_true(info.counters.tx_errors > 0);
+  assert_true(info.counters.troubles.tx_errors > 0);
   assert_int_equal(info.status.state, BFD_UP);
   end_one(&h, &p);
 }
@@ -439,7 +439,7 @@ a_change_that_is_not_gentle_counts_at_once(void **ctx UNUSED)
   assert_false(info.auth_changing);
   peer_say(&p, BFD_UP, 0);
   info = wait_refused(&h, BFD_RX_AUTH_KEY, 1, NULL);
-  assert_int_equal(info.counters.refused[BFD_RX_AUTH_KEY], 1);
+  assert_int_equal(info.counters.troubles.refused[BFD_RX_AUTH_KEY], 1);
   peer_use(&p, new);
   peer_catch_up(&p);
   peer_hear(&p);
@@ -551,7 +551,7 @@ min_ttl_refuses_what_came_from_too_far(void **ctx UNUSED)
   assert_return_code(setsockopt(p.fd, IPPROTO_IP, IP_TTL, &(int){ 199 }, sizeof(int)), errno);
   peer_say(&p, BFD_DOWN, 0);
   info = wait_refused(&h, BFD_RX_TTL, 1, NULL);
-  assert_int_equal(info.counters.refused[BFD_RX_TTL], 1);
+  assert_int_equal(info.counters.troubles.refused[BFD_RX_TTL], 1);
   assert_int_equal(info.counters.rx, 0);
   assert_return_code(setsockopt(p.fd, IPPROTO_IP, IP_TTL, &(int){ 200 }, sizeof(int)), errno);
   bring_up(&h, &p, 7);
@@ -594,7 +594,7 @@ counters_can_be_reset_and_the_session_goes_on(void **ctx UNUSED)
   peer_say(&p, BFD_ADMIN_DOWN, 0);
   host_wait_state(&h, 7, BFD_DOWN);
   assert_true(host_info(&h, &info, NULL));
-  assert_int_equal(info.counters.downs[BFD_DIAG_NEIGHBOR_DOWN], 1);
+  assert_int_equal(info.counters.troubles.downs[BFD_DIAG_NEIGHBOR_DOWN], 1);
   assert_int_equal(downs(&info), 1);
   assert_int_equal(info.counters.rx, 1);
   end_one(&h, &p);

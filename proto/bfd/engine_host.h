@@ -477,7 +477,7 @@ downs(const struct bfd_info *info)
   uint sum = 0;
 
   for (uint i = 0; i < BFD_DIAG__MAX; i++)
-    sum += info->counters.downs[i];
+    sum += info->counters.troubles.downs[i];
   return sum;
 }
 

@@ -34,7 +34,6 @@ struct session_timer
 {
   struct wheel_entry e;
   enum session_timer_kind kind;
-  struct engine_session *session;
 };
 
 struct engine_session
@@ -46,7 +45,7 @@ struct engine_session
   struct bfd_key key;
   struct bfd_path path;
   uint slot; /* place in the engine's array */
-  struct hnode by_id, by_disc, by_peer, by_link, by_key;
+  struct hnode by_id, by_disc, by_peer, by_link;
   struct session_timer tx, detect;
   btime tx_base;         /* when the last periodic packet was sent; 0: none on this path */
   int fd;                /* sending socket, or -1 */
@@ -60,7 +59,9 @@ struct engine_session
   u16 refused;           /* those refused since one was accepted */
   btime silent_at;       /* when it was found silent, until the peer is heard again; 0: it was not */
   struct bfd_arrivals arrivals;
-  struct bfd_counters counters;
+  u64 rx, tx_count;
+  u32 ups;
+  struct bfd_troubles *troubles; /* NULL: none so far */
 };
 
 struct listener
@@ -112,7 +113,6 @@ struct bfd_engine
   void (*deliver)(struct msg *m, void *data);
   void *deliver_data;
   struct htable by_id, by_disc, by_peer, by_link;
-  struct htable leaving; /* by key */
   struct engine_session **slots;
   uint slots_size, slots_end, session_count;
   uint free_hint; /* no slot below is free */
@@ -167,6 +167,7 @@ void engine_heard_again(struct bfd_engine *e, struct engine_session *s, u8 state
 /* snapshot.c */
 void engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd);
 void engine_reset(struct bfd_engine *e, u64 id); /* counters; 0: all */
+struct bfd_troubles *engine_troubles(struct bfd_engine *e, struct engine_session *s);
 
 /* receive.c */
 void engine_drain(struct bfd_engine *e);

@@ -26,7 +26,7 @@ two_engines_bring_sessions_up_both_direct_and_multihop(void **ctx UNUSED)
     assert_int_equal(info.status.state, BFD_UP);
     assert_int_equal(info.counters.ups, 1);
     assert_int_equal(downs(&info), 0);
-    assert_int_equal(info.counters.tx_errors, 0);
+    assert_int_equal(info.counters.troubles.tx_errors, 0);
     assert_true(info.id == 1 && info.last_rx);
     host_quit(&b);
 
@@ -416,9 +416,9 @@ a_session_that_cannot_send_counts_it_and_goes_on(void **ctx UNUSED)
   cmd = session_for(&h, 7, BFD_MULTIHOP, p.addr);
   cmd.path.local = ip_v4(0xc6336401); /* 198.51.100.1 is nobody's */
   command(&h, BFD_ADD, cmd);
-  for (btime start = clock_now(); clock_now() - start < LIMIT && info.counters.tx_errors < 3;)
+  for (btime start = clock_now(); clock_now() - start < LIMIT && info.counters.troubles.tx_errors < 3;)
     host_info(&h, &info, NULL);
-  assert_true(info.counters.tx_errors >= 3);
+  assert_true(info.counters.troubles.tx_errors >= 3);
   assert_int_equal(info.counters.tx, 0);
   cmd.path.local = h.addr;
   command(&h, BFD_CHANGE, cmd);

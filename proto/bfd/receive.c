@@ -81,7 +81,7 @@ accepted(struct bfd_engine *e, struct engine_session *s, const struct bfd_packet
   struct bfd_session was = s->v;
   uint todo = bfd_session_receive(&s->v, pkt, arrival);
 
-  s->counters.rx++;
+  s->rx++;
   if (was.state == BFD_UP && s->v.state == BFD_UP)
     bfd_arrivals_add(&s->arrivals, arrival - was.last_rx, MAX(s->v.rx_used, s->v.remote_min_tx));
   if (s->silent_at)
@@ -140,7 +140,7 @@ receive_packet(struct bfd_engine *e, const struct listener *l, const struct udp_
   e->stats.refused[rx]++;
   if (s)
   {
-    s->counters.refused[rx]++;
+    engine_troubles(e, s)->refused[rx]++;
     s->refused_why = rx;
     s->refused += s->refused < UINT16_MAX;
   }

@@ -122,32 +122,33 @@ show_auth(struct cli *c, const struct bfd_info *i)
 static void
 show_counters(struct cli *c, const struct bfd_counters *n)
 {
+  const struct bfd_troubles *t = &n->troubles;
   u64 refused = 0, downs = 0;
 
   for (uint i = 0; i < BFD_RX__MAX; i++)
-    refused += n->refused[i];
+    refused += t->refused[i];
   for (uint i = 0; i < BFD_DIAG__MAX; i++)
-    downs += n->downs[i];
+    downs += t->downs[i];
   cli_line(c, 1020, "  Counters:");
   bfd_show_field(c, 4, "Packets received", "%llu", (unsigned long long) n->rx);
   bfd_show_field(c, 4, "Packets refused", "%llu", (unsigned long long) refused);
   for (uint i = 0; i < BFD_RX__MAX; i++)
-    if (n->refused[i])
-      cli_line(c, 1020, "      %s: %u", bfd_rx_name(i), n->refused[i]);
+    if (t->refused[i])
+      cli_line(c, 1020, "      %s: %u", bfd_rx_name(i), t->refused[i]);
   bfd_show_field(c, 4, "Packets sent", "%llu", (unsigned long long) n->tx);
-  bfd_show_field(c, 4, "Send errors", "%llu", (unsigned long long) n->tx_errors);
+  bfd_show_field(c, 4, "Send errors", "%llu", (unsigned long long) t->tx_errors);
   bfd_show_field(c, 4, "Went up", "%u", n->ups);
   bfd_show_field(c, 4, "Went down", "%llu", (unsigned long long) downs);
   for (uint i = 0; i < BFD_DIAG__MAX; i++)
-    if (n->downs[i])
-      cli_line(c, 1020, "      %s: %u", bfd_diag_name(i), n->downs[i]);
+    if (t->downs[i])
+      cli_line(c, 1020, "      %s: %u", bfd_diag_name(i), t->downs[i]);
   if (downs)
     cli_line(c, 1020, "    Verdicts:");
   for (uint i = 0; i < BFD_VERDICT__MAX; i++)
-    if (n->verdicts[i])
-      cli_line(c, 1020, "      %s: %u", bfd_verdict_name(i), n->verdicts[i]);
-  if (n->stalls)
-    bfd_show_field(c, 4, "Stalls of ours", "%u", n->stalls);
+    if (t->verdicts[i])
+      cli_line(c, 1020, "      %s: %u", bfd_verdict_name(i), t->verdicts[i]);
+  if (t->stalls)
+    bfd_show_field(c, 4, "Stalls of ours", "%u", t->stalls);
 }
 
 /* What BIRD does not print. */

@@ -3,12 +3,28 @@
 
 /* Counters */
 
+struct bfd_troubles *
+engine_troubles(struct bfd_engine *e, struct engine_session *s)
+{
+  if (!s->troubles)
+    s->troubles = mb_alloc(e->pool, sizeof(*s->troubles));
+  return s->troubles;
+}
+
+static void
+session_reset(struct engine_session *s)
+{
+  s->rx = s->tx_count = s->ups = 0;
+  mb_free(s->troubles);
+  s->troubles = NULL;
+}
+
 void
 engine_reset(struct bfd_engine *e, u64 id)
 {
   for (uint i = 0; i < e->slots_end; i++)
     if (e->slots[i] && (!id || e->slots[i]->id == id))
-      e->slots[i]->counters = (struct bfd_counters){ 0 };
+      session_reset(e->slots[i]);
   if (id)
     return;
   e->stats = (struct bfd_engine_stats){ 0 };
@@ -58,8 +74,10 @@ session_info(const struct bfd_engine *e, const struct engine_session *s, struct 
     .auth_rx_seq = v->auth.rx_seq,
     .auth_tx_seq = v->auth.tx_seq,
     .arrivals = s->arrivals,
-    .counters = s->counters,
+    .counters = { .rx = s->rx, .tx = s->tx_count, .ups = s->ups },
   };
+  if (s->troubles)
+    i->counters.troubles = *s->troubles;
 }
 
 void

@@ -100,7 +100,7 @@ open_sender(struct bfd_engine *e, struct engine_session *s)
 static void
 send_failed(struct bfd_engine *e, struct engine_session *s, int error)
 {
-  s->counters.tx_errors++;
+  engine_troubles(e, s)->tx_errors++;
   e->stats.tx_errors++;
   log_rl(&e->send_limit, L_ERR, "%s: Cannot send to %s (%s) from %s: %s", e->name, IP_STR(s->key.remote),
          session_place(s), IP_STR(s->path.local),
@@ -139,7 +139,7 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
     send_failed(e, s, -error);
   else
   {
-    s->counters.tx++;
+    s->tx_count++;
     e->stats.tx++;
   }
 }

@@ -38,6 +38,17 @@ bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf_
   }
 }
 
+/* Does it stand for this line? @r has all of it but the options. */
+static bool
+is_request_of(const struct bfd_request *r, const struct bfd_neighbor_config *nb)
+{
+  if (!ip_equal(r->remote, nb->remote) || nb->multihop != (r->hop == BFD_MULTIHOP))
+    return false;
+  if (nb->multihop)
+    return ip_equal(r->local, nb->local);
+  return ip_equal(r->nb->wanted, nb->local) && strcmp(r->nb->ifname, nb->ifname) == 0;
+}
+
 static struct bfd_wish *
 wish_find(const struct bfd_proto *p, const struct bfd_neighbor_config *nb)
 {
@@ -45,7 +56,7 @@ wish_find(const struct bfd_proto *p, const struct bfd_neighbor_config *nb)
   {
     struct bfd_wish *w = SKIP_BACK(struct bfd_wish, by_remote, n);
 
-    if (same_line(&w->cf, nb))
+    if (is_request_of(w->request, nb))
       return w;
   }
   return NULL;
@@ -65,14 +76,11 @@ wish_new(struct bfd_proto *p, const struct bfd_neighbor_config *nb)
     .hop = nb->multihop ? BFD_MULTIHOP : BFD_DIRECT,
     .remote = nb->remote,
     .local = nb->local,
-    .ifname = nb->ifname[0] ? w->ifname : NULL,
+    .ifname = nb->ifname[0] ? nb->ifname : NULL,
     .client = p->p.name,
     .vrf = p->p.cf->vrf,
   };
 
-  w->cf = *nb;
-  memcpy(w->ifname, nb->ifname, strlen(nb->ifname) + 1);
-  w->cf.ifname = w->ifname;
   hash_add(&p->wishes, &w->by_remote, ip_hash(nb->remote));
   w->request = bfd_request_new(NULL, &peer, &nb->options, wish_hook, NULL);
   return w;

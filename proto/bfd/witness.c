@@ -142,7 +142,7 @@ engine_left_up(struct bfd_engine *e, struct engine_session *s, const struct bfd_
   down->id = s->id;
   down->at = now;
   down->verdict = bfd_judge(ev);
-  s->counters.verdicts[down->verdict]++;
+  engine_troubles(e, s)->verdicts[down->verdict]++;
   e->stats.verdicts[down->verdict]++;
   s->silent_at = down->verdict == BFD_VERDICT_SILENT ? now : 0;
   e->deliver(&down->msg.m, e->deliver_data);
@@ -158,13 +158,14 @@ engine_heard_again(struct bfd_engine *e, struct engine_session *s, u8 state, bti
     return;
 
   struct bfd_late *late = msg_alloc(sizeof(*late));
+  struct bfd_troubles *t = engine_troubles(e, s);
 
   late->msg.kind = BFD_LATE_REPORT;
   late->id = s->id;
   late->at = silent_at;
   late->late = MAX(arrival - silent_at, 0);
-  s->counters.verdicts[BFD_VERDICT_SILENT] -= s->counters.verdicts[BFD_VERDICT_SILENT] > 0;
-  s->counters.verdicts[BFD_VERDICT_LATE]++;
+  t->verdicts[BFD_VERDICT_SILENT] -= t->verdicts[BFD_VERDICT_SILENT] > 0; /* 0: counters were reset */
+  t->verdicts[BFD_VERDICT_LATE]++;
   e->stats.verdicts[BFD_VERDICT_SILENT] -= e->stats.verdicts[BFD_VERDICT_SILENT] > 0;
   e->stats.verdicts[BFD_VERDICT_LATE]++;
   e->deliver(&late->msg.m, e->deliver_data);
