@@ -45,19 +45,29 @@ uint udp_receive_buffer(int fd);
 /* Packets for @fd that the kernel has dropped so far, most of them because its queue was full. */
 u32 udp_receive_drops(int fd);
 
-/* UDP, sending: a connected socket of its own for one peer, which receives nothing. */
-struct udp_sender
+/*
+ * IP, sending: whole packets, headers included, to many peers through one socket, which receives nothing. It
+ * takes CAP_NET_RAW. What is sent goes the way of all packets: routes, neighbours, packet filter.
+ */
+struct ip_sender
 {
-  ip_addr local, remote; /* @local may be IP_NONE: the kernel chooses */
-  u16 local_port, remote_port;
-  uint ifindex;    /* bind to this interface or VRF device; 0: to none */
-  bool on_link;    /* IPv4: treat the peer as on link there, whatever routes say */
-  bool share_port; /* take the port although other senders have it, towards other peers */
+  ip_addr local; /* sent from, as rules of routing see it */
+  uint ifindex;  /* bind to this interface or VRF device; 0: to none */
+  bool on_link;  /* IPv4: treat peers as on link there, whatever routes say */
 };
-int udp_sender_open(const struct udp_sender *how);
+int ip_sender_open(const struct ip_sender *how);
 
-/* Send once more when a pending ICMP error swallowed the first try. 0 or -errno. */
-int udp_send(int fd, const byte *data, size_t size);
+/*
+ * Packets are collected and go out by sendmmsg() when the batch is full, when it is the turn of another
+ * socket, or when told to. Ask for room, write the packet there, add it; or leave it. @failed is called from
+ * inside for each packet that the kernel did not take.
+ */
+#define SEND_PACKET_SIZE 256
+struct send_batch;
+struct send_batch *send_batch_new(pool *p, void (*failed)(void *owner, int error, void *data), void *data);
+byte *send_batch_room(struct send_batch *b, int fd); /* SEND_PACKET_SIZE bytes */
+void send_batch_add(struct send_batch *b, size_t size, ip_addr to, uint ifindex, void *owner);
+void send_batch_flush(struct send_batch *b);
 
 /* What came in one recvmmsg() call. */
 #define UDP_BATCH 64

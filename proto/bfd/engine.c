@@ -415,6 +415,7 @@ engine_tick(struct bfd_engine *e)
     engine_drain(e);
   e->ticked = now;
   run_timers(e);
+  engine_flush(e);
   arm_timer(e);
 }
 
@@ -456,7 +457,8 @@ engine_stopped(struct bfd_engine *e)
 static void
 session_free(struct bfd_engine *e, struct engine_session *s)
 {
-  engine_close_sender(e, s, false);
+  engine_drop_sender(e, s);
+  engine_drop_port(e, s);
   unindex_path(e, s);
   hash_remove(&e->by_id, &s->by_id);
   hash_remove(&e->by_disc, &s->by_disc);
@@ -483,7 +485,7 @@ session_set_path(struct bfd_engine *e, struct engine_session *s, const struct bf
   unindex_path(e, s);
   s->path = *path;
   index_path(e, s);
-  engine_close_sender(e, s, true);
+  engine_drop_sender(e, s);
   s->tx_base = 0; /* many may get their path back at once: spread as at the first start */
   engine_apply(e, s, bfd_session_suspend(&s->v, !path->usable, loop_now(e->loop)), &was);
 }
@@ -536,7 +538,6 @@ session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
   struct engine_session *s = res_new(e->pool, &session_class);
 
   s->key = cmd->key;
-  s->fd = -1;
   s->port = SOURCE_PORTS;
   s->tx.kind = TIMER_TX;
   s->detect.kind = TIMER_DETECT;
@@ -694,6 +695,7 @@ bfd_engine_message(struct msg *m, void *engine)
     ASSERT(false);
   }
   msg_free(msg);
+  engine_flush(e);
   /* A tick that is overdue comes in this round, and is to see by how much it is late. */
   if (e->wake > loop_now(e->loop))
     arm_timer(e);
@@ -717,6 +719,7 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   e->wake = BT_NEVER;
   e->poll_tick = TICK_MAX;
   e->ticked = loop_now(loop);
+  engine_transmit_init(e);
   engine_witness_init(e);
   list_init(&e->listeners);
   wheel_init(&e->wheel, loop_now(loop));

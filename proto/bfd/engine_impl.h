@@ -47,8 +47,8 @@ struct engine_session
   uint slot; /* place in the engine's array */
   struct hnode by_id, by_disc, by_peer, by_link;
   struct session_timer tx, detect;
-  btime tx_base;         /* when the last periodic packet was sent; 0: none on this path */
-  int fd;                /* sending socket, or -1 */
+  btime tx_base;                /* when the last periodic packet was sent; 0: none on this path */
+  struct engine_sender *sender; /* NULL: not needed so far */
   uint port;             /* source port, offset from SOURCE_PORT_FIRST; SOURCE_PORTS: none chosen yet */
   bool leaving;          /* removed; saying AdminDown */
   u8 farewells;          /* packets of that kind sent */
@@ -142,6 +142,8 @@ struct bfd_engine
   struct witness witness;
 
   /* transmit.c */
+  struct htable senders; /* struct engine_sender */
+  struct send_batch *out;
   u16 port_users[SOURCE_PORTS];
   struct log_limit send_limit;
 };
@@ -184,7 +186,11 @@ void engine_unlisten(struct bfd_engine *e, u64 id);
 u64 engine_drops(struct bfd_engine *e);
 
 /* transmit.c */
+/* Soon: engine_flush() follows at the end of each tick and message. */
 void engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind);
-void engine_close_sender(struct bfd_engine *e, struct engine_session *s, bool keep_port);
+void engine_transmit_init(struct bfd_engine *e);
+void engine_flush(struct bfd_engine *e); /* what was sent so far goes out now */
+void engine_drop_sender(struct bfd_engine *e, struct engine_session *s);
+void engine_drop_port(struct bfd_engine *e, struct engine_session *s);
 
 #endif

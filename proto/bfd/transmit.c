@@ -1,100 +1,121 @@
 /*
  * proto/bfd/transmit.c: packets out
  *
- * Each session has a connected socket of its own, hence a source port of its own from the range RFC 5881
- * section 4 asks for. When all of them are in use, ports are shared between different peers. Errors are
- * counted and never stop a session: what the network thinks of our packets is for BFD to find out.
+ * Sessions with the same interface and local address share a socket, which takes whole packets: so each has a
+ * source port of its own from the range RFC 5881 section 4 asks for, without a socket of its own, and all
+ * that is due at one time goes out in few system calls. Ports are shared once there are more sessions than
+ * ports. Errors are counted and never stop a session: what the network thinks of our packets is for BFD to
+ * find out.
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/datagram.h"
 #include "proto/bfd/engine_impl.h"
 
-#define PORT_TRIES 8
 #define PORT_SEARCH 1024
+#define DSCP_CS6 0xc0
 
-static const char *
-session_place(const struct engine_session *s)
+/* One for all sessions with this way out. */
+struct engine_sender
 {
-  return s->key.hop == BFD_DIRECT ? s->key.ifname : "multihop";
+  struct resource r;
+  struct hnode n;
+  struct ip_sender how;
+  uint users;
+  int fd; /* or why there is none, as -errno */
+};
+
+static void
+sender_free(struct resource *r)
+{
+  struct engine_sender *x = (struct engine_sender *) r;
+
+  if (x->fd >= 0)
+    close(x->fd);
 }
 
-/* A port to try: free among ours if one is found soon. */
-static uint
-choose_port(struct bfd_engine *e)
+static const struct resource_class sender_class = { .name = "BFD sender",
+                                                    .size = sizeof(struct engine_sender),
+                                                    .free = sender_free };
+
+static bool
+same_sender(const struct ip_sender *a, const struct ip_sender *b)
+{
+  return ip_equal(a->local, b->local) && a->ifindex == b->ifindex && a->on_link == b->on_link;
+}
+
+static struct engine_sender *
+sender_for(struct bfd_engine *e, const struct ip_sender *how)
+{
+  u32 hash = hash_u64((u64) ip_hash(how->local) << 32 | how->ifindex << 1 | how->on_link);
+  struct engine_sender *x;
+
+  for (struct hnode *n = hash_first(&e->senders, hash); n; n = hash_again(n))
+    if (x = SKIP_BACK(struct engine_sender, n, n), same_sender(&x->how, how))
+      return x;
+
+  x = res_new(e->pool, &sender_class);
+  x->how = *how;
+  x->fd = ip_sender_open(how);
+  hash_add(&e->senders, &x->n, hash);
+  return x;
+}
+
+/* The way out of @s; opened anew where that failed before. */
+static struct engine_sender *
+session_sender(struct bfd_engine *e, struct engine_session *s)
+{
+  if (!s->sender)
+  {
+    s->sender = sender_for(e, &(struct ip_sender){ .local = s->path.local,
+                                                   .ifindex = s->path.ifindex,
+                                                   .on_link = s->key.hop == BFD_DIRECT });
+    s->sender->users++;
+  }
+  if (s->sender->fd < 0)
+    s->sender->fd = ip_sender_open(&s->sender->how);
+  return s->sender;
+}
+
+/* A port that is free among ours if one is found soon. It stays the same for the session's life. */
+static void
+take_port(struct bfd_engine *e, struct engine_session *s)
 {
   uint port = rng_below(&e->rng, SOURCE_PORTS);
 
   for (uint i = 0; e->port_users[port] && i < PORT_SEARCH; i++)
     port = (port + 1) % SOURCE_PORTS;
-  return port;
-}
-
-static void
-take_port(struct bfd_engine *e, struct engine_session *s, uint port)
-{
   s->port = port;
   e->port_users[port]++;
 }
 
-static void
-drop_port(struct bfd_engine *e, struct engine_session *s)
+void
+engine_drop_sender(struct bfd_engine *e, struct engine_session *s)
+{
+  struct engine_sender *x = s->sender;
+
+  engine_flush(e); /* nothing may be left of it */
+  s->sender = NULL;
+  if (!x || --x->users)
+    return;
+  hash_remove(&e->senders, &x->n);
+  rfree(x);
+}
+
+void
+engine_drop_port(struct bfd_engine *e, struct engine_session *s)
 {
   if (s->port < SOURCE_PORTS)
     e->port_users[s->port]--;
   s->port = SOURCE_PORTS;
 }
 
-void
-engine_close_sender(struct bfd_engine *e, struct engine_session *s, bool keep_port)
+static const char *
+session_place(const struct engine_session *s)
 {
-  if (s->fd >= 0)
-    close(s->fd);
-  s->fd = -1;
-  if (!keep_port)
-    drop_port(e, s);
-}
-
-static int
-open_on_port(struct engine_session *s, uint port, bool share)
-{
-  struct udp_sender how = {
-    .local = s->path.local,
-    .remote = s->key.remote,
-    .local_port = SOURCE_PORT_FIRST + port,
-    .remote_port = s->key.hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP,
-    .ifindex = s->path.ifindex,
-    .on_link = s->key.hop == BFD_DIRECT,
-    .share_port = share,
-  };
-
-  return udp_sender_open(&how);
-}
-
-/*
- * The port of before if there was one (it stays the same for the session's life), else one nobody uses; when
- * those run out, or others have too many of them, one that is shared.
- */
-static int
-open_sender(struct bfd_engine *e, struct engine_session *s)
-{
-  int fd = -EADDRINUSE;
-
-  if (s->port < SOURCE_PORTS)
-    fd = open_on_port(s, s->port, e->port_users[s->port] > 1);
-  if (fd != -EADDRINUSE)
-    return fd;
-  drop_port(e, s);
-  for (int i = 0; fd == -EADDRINUSE && i < PORT_TRIES; i++)
-  {
-    uint port = choose_port(e);
-
-    fd = open_on_port(s, port, e->port_users[port] || i == PORT_TRIES - 1);
-    if (fd >= 0)
-      take_port(e, s, port);
-  }
-  return fd;
+  return s->key.hop == BFD_DIRECT ? s->key.ifname : "multihop";
 }
 
 static void
@@ -107,6 +128,31 @@ send_failed(struct bfd_engine *e, struct engine_session *s, int error)
          error == ENOKEY ? "no password is valid now" : strerror(error));
 }
 
+/* It had been counted as sent. */
+static void
+packet_failed(void *owner, int error, void *data)
+{
+  struct engine_session *s = owner;
+  struct bfd_engine *e = data;
+
+  s->tx_count--;
+  e->stats.tx--;
+  send_failed(e, s, error);
+}
+
+void
+engine_transmit_init(struct bfd_engine *e)
+{
+  hash_init(&e->senders, e->pool);
+  e->out = send_batch_new(e->pool, packet_failed, e);
+}
+
+void
+engine_flush(struct bfd_engine *e)
+{
+  send_batch_flush(e->out);
+}
+
 /* Does the peer see no difference when this packet is refused? */
 static bool
 is_spare(const struct engine_session *s, enum bfd_tx_kind kind)
@@ -117,29 +163,38 @@ is_spare(const struct engine_session *s, enum bfd_tx_kind kind)
 void
 engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind)
 {
-  byte data[BFD_PACKET_MAX];
   struct bfd_packet pkt = bfd_session_packet(&s->v, kind, loop_now(e->loop));
-  uint size;
-  int error;
+  int fd = session_sender(e, s)->fd;
 
-  if (s->fd < 0)
-    s->fd = open_sender(e, s);
-  if (s->fd < 0)
+  if (fd < 0)
   {
-    send_failed(e, s, -s->fd);
-    s->fd = -1;
+    send_failed(e, s, -fd);
     return;
   }
+  if (s->port == SOURCE_PORTS)
+    take_port(e, s);
+
+  struct datagram d = {
+    .from = s->path.local,
+    .to = s->key.remote,
+    .from_port = SOURCE_PORT_FIRST + s->port,
+    .to_port = s->key.hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP,
+    .ttl = 255,
+    .tos = DSCP_CS6,
+  };
+  byte *packet = send_batch_room(e->out, fd), *data = packet + datagram_header(&d);
 
   engine_trace(e, "Packet to", s->key.remote, &pkt);
   bfd_packet_encode(&pkt, data);
-  size = bfd_auth_sign(&s->v.auth, data, is_spare(s, kind), loop_now(e->loop));
-  error = size ? udp_send(s->fd, data, size) : -ENOKEY;
-  if (error)
-    send_failed(e, s, -error);
-  else
+
+  uint size = bfd_auth_sign(&s->v.auth, data, is_spare(s, kind), loop_now(e->loop));
+
+  if (!size)
   {
-    s->tx_count++;
-    e->stats.tx++;
+    send_failed(e, s, ENOKEY);
+    return;
   }
+  send_batch_add(e->out, datagram_wrap(packet, &d, size), d.to, s->path.ifindex, s);
+  s->tx_count++;
+  e->stats.tx++;
 }

@@ -101,6 +101,7 @@ add_machine(struct bfd_engine *e, struct bfd_evidence *ev, btime from)
 {
   struct witness *w = &e->witness;
 
+  engine_flush(e); /* the peer shall not wait for this */
   if (!w->samples || loop_now(e->loop) - newest_sample(w)->at > SAMPLE_FRESH)
     take_sample(e);
 

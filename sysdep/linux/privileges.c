@@ -22,7 +22,7 @@ static const struct
   const char *name, *loss;
 } needed[] = {
   { CAP_NET_ADMIN, "CAP_NET_ADMIN", "large receive buffers and packet priority are not available" },
-  { CAP_NET_RAW, "CAP_NET_RAW", "sockets may not be bound to interfaces" },
+  { CAP_NET_RAW, "CAP_NET_RAW", "BFD cannot send, and sockets may not be bound to interfaces" },
   { CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", "ports below 1024 may not be used" },
 };
 

@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -21,8 +20,6 @@
 #include "sysdep/clock.h"
 #include "sysdep/socket.h"
 
-#define DSCP_CS6 0xc0
-#define CONTROL_PRIORITY 7 /* as the kernel's own routing daemons would: TC_PRIO_CONTROL */
 #define CONTROL_SPACE 256
 #define CLOCK_STEP BT_MS(2) /* more than any clock is steered by between two reads that matter */
 
@@ -142,74 +139,6 @@ udp_receive_drops(int fd)
   socklen_t len = sizeof(info);
 
   return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ? 0 : info[SK_MEMINFO_DROPS];
-}
-
-/* A sender's port takes no traffic: drop what arrives there before it is queued. */
-static bool
-drop_everything(int fd)
-{
-  struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, 0);
-  struct sock_fprog program = { 1, &code };
-
-  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
-}
-
-static bool
-sender_options(int fd, const struct udp_sender *how, bool v6)
-{
-  bool ok = drop_everything(fd);
-
-  if (v6)
-    ok = ok && set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
-         set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 255) &&
-         set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, DSCP_CS6);
-  else
-    ok = ok && set_int(fd, IPPROTO_IP, IP_TTL, 255) && set_int(fd, IPPROTO_IP, IP_TOS, DSCP_CS6);
-  if (how->share_port)
-    ok = ok && set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (how->ifindex)
-    ok = ok && set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, how->ifindex);
-  /*
-   * The peer of a direct session is on this link, whatever the routing table says: a host route through
-   * another router would cost the packet its TTL. The kernel pays for it with a route lookup for each packet.
-   * For IPv6 it takes no notice; there such a route keeps the session down.
-   */
-  if (how->on_link)
-    ok = ok && set_int(fd, SOL_SOCKET, SO_DONTROUTE, 1);
-
-  set_int(fd, SOL_SOCKET, SO_PRIORITY, CONTROL_PRIORITY); /* needs CAP_NET_ADMIN; a queueing hint only */
-  return ok;
-}
-
-int
-udp_sender_open(const struct udp_sender *how)
-{
-  bool v6 = !ip_is_v4(how->remote);
-  int fd = udp_socket(v6);
-  union sockaddr_ip sa;
-
-  if (fd < 0)
-    return -errno;
-  if (!sender_options(fd, how, v6))
-    return fail(fd);
-  if (bind(fd, &sa.sa, sockaddr_fill(&sa, v6, how->local, how->local_port, how->ifindex)) < 0)
-    return fail(fd);
-  /* From here on others may ask to share the port; whether they do is their choice, not made by accident. */
-  set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (connect(fd, &sa.sa, sockaddr_fill(&sa, v6, how->remote, how->remote_port, how->ifindex)) < 0)
-    return fail(fd);
-  return fd;
-}
-
-int
-udp_send(int fd, const byte *data, size_t size)
-{
-  if (send(fd, data, size, 0) >= 0)
-    return 0;
-  /* An ICMP error about an earlier packet is reported instead of sending this one. */
-  if (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH)
-    return -errno;
-  return send(fd, data, size, 0) >= 0 ? 0 : -errno;
 }
 
 /* Receiving */

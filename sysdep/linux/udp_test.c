@@ -108,17 +108,29 @@ listen_any(struct fixture *f, bool v6)
   return keep(f, fd);
 }
 
+/* A socket connected to @listener, whose packets have the TTL of BFD. */
 static int
-send_to(struct fixture *f, bool v6, int listener, u16 local_port)
+send_to(struct fixture *f, bool v6, int listener)
 {
-  struct udp_sender how = {
-    .local = loopback(v6),
-    .remote = loopback(v6),
-    .local_port = local_port,
-    .remote_port = port_of(listener),
-  };
+  int fd = keep(f, socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)), ttl = 255;
+  struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(port_of(listener)) };
+  struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(port_of(listener)) };
 
-  return keep(f, udp_sender_open(&how));
+  to6.sin6_addr = in6addr_loopback;
+  to4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  assert_int_equal(v6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl))
+                      : setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)),
+                   0);
+  assert_int_equal(v6 ? connect(fd, (struct sockaddr *) &to6, sizeof(to6))
+                      : connect(fd, (struct sockaddr *) &to4, sizeof(to4)),
+                   0);
+  return fd;
+}
+
+static void
+send_bytes(int fd, const void *data, size_t size)
+{
+  assert_int_equal(send(fd, data, size, 0), size);
 }
 
 static void
@@ -202,11 +214,9 @@ a_socket_that_cannot_be_opened_leaves_none_behind(void **ctx UNUSED)
   uint before = descriptors_open();
   struct udp_listen not_ours = { .local = ip("192.0.2.1") };
   struct udp_listen no_device = { .device = "no-such-device" };
-  struct udp_sender sender = { .local = ip("192.0.2.1"), .remote = loopback(false), .remote_port = 9 };
 
   assert_int_equal(udp_listen_open(&not_ours), -EADDRNOTAVAIL);
   assert_true(udp_listen_open(&no_device) < 0);
-  assert_int_equal(udp_sender_open(&sender), -EADDRNOTAVAIL);
   assert_int_equal(descriptors_open(), before);
 }
 
@@ -214,8 +224,7 @@ static void
 descriptors_do_not_block_and_are_not_inherited(void **ctx)
 {
   struct fixture *f = *ctx;
-  int listener = listen_any(f, false);
-  int fds[] = { listener, send_to(f, false, listener, 0), keep(f, control_listen_open(f->path)) };
+  int fds[] = { listen_any(f, false), keep(f, control_listen_open(f->path)) };
 
   for (uint i = 0; i < ARRAY_SIZE(fds); i++)
   {
@@ -289,10 +298,10 @@ a_packet_tells_where_and_when_it_came(void **ctx)
 
   for (int v6 = 0; v6 < 2; v6++)
   {
-    int listener = listen_any(f, v6), sender = send_to(f, v6, listener, 0);
+    int listener = listen_any(f, v6), sender = send_to(f, v6, listener);
     btime before = clock_now();
 
-    assert_int_equal(udp_send(sender, (const byte *) "hello", 5), 0);
+    send_bytes(sender, "hello", 5);
     assert_int_equal(receive(f, listener, before), 1);
     assert_int_equal(f->packets->size, 5);
     assert_memory_equal(f->packets->data, "hello", 5);
@@ -309,10 +318,10 @@ static void
 a_low_ttl_is_seen_as_it_is(void **ctx)
 {
   struct fixture *f = *ctx;
-  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0), ttl = 254;
+  int listener = listen_any(f, false), sender = send_to(f, false, listener), ttl = 254;
 
   assert_int_equal(setsockopt(sender, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
-  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  send_bytes(sender, "x", 1);
   assert_int_equal(receive(f, listener, 0), 1);
   assert_int_equal(f->packets->ttl, 254);
 }
@@ -321,9 +330,9 @@ static void
 the_arrival_is_when_the_kernel_had_it_not_when_it_is_read(void **ctx)
 {
   struct fixture *f = *ctx;
-  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+  int listener = listen_any(f, false), sender = send_to(f, false, listener);
 
-  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  send_bytes(sender, "x", 1);
   wait_readable(listener);
 
   btime sent = clock_now();
@@ -337,9 +346,9 @@ static void
 no_arrival_is_before_the_floor(void **ctx)
 {
   struct fixture *f = *ctx;
-  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+  int listener = listen_any(f, false), sender = send_to(f, false, listener);
 
-  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
+  send_bytes(sender, "x", 1);
   wait_readable(listener);
   usleep(2000);
 
@@ -359,11 +368,11 @@ long_packets_are_cut_and_empty_ones_are_packets(void **ctx)
                                      { UDP_PACKET_SIZE + 1, UDP_PACKET_SIZE },
                                      { 9000, UDP_PACKET_SIZE } };
   struct fixture *f = *ctx;
-  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+  int listener = listen_any(f, false), sender = send_to(f, false, listener);
   byte data[9000] = { 0 };
 
   for (uint i = 0; i < ARRAY_SIZE(sizes); i++)
-    assert_int_equal(udp_send(sender, data, sizes[i][0]), 0);
+    send_bytes(sender, data, sizes[i][0]);
   assert_int_equal(receive(f, listener, 0), ARRAY_SIZE(sizes));
   for (uint i = 0; i < ARRAY_SIZE(sizes); i++)
     assert_int_equal(f->packets[i].size, sizes[i][1]);
@@ -373,11 +382,11 @@ static void
 more_than_a_batch_comes_in_order_in_several(void **ctx)
 {
   struct fixture *f = *ctx;
-  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
+  int listener = listen_any(f, false), sender = send_to(f, false, listener);
   byte number = 0;
 
   for (; number < 100; number++)
-    assert_int_equal(udp_send(sender, &number, 1), 0);
+    send_bytes(sender, &number, 1);
   assert_int_equal(receive(f, listener, 0), UDP_BATCH);
   for (number = 0; number < UDP_BATCH; number++)
     assert_int_equal(f->packets[number].data[0], number);
@@ -394,108 +403,6 @@ a_read_that_fails_says_why_and_stores_nothing(void **ctx)
   f->packets = NULL;
   assert_int_equal(udp_batch_read(f->batch, -1, 0, &f->packets), -EBADF);
   assert_null(f->packets);
-}
-
-/* --- Sending --- */
-
-static void
-a_sender_has_the_port_it_asked_for_or_none(void **ctx)
-{
-  struct fixture *f = *ctx;
-  int listener = listen_any(f, false), other = listen_any(f, false);
-  int first = send_to(f, false, listener, 0);
-  struct udp_sender same = { .local = loopback(false),
-                             .remote = loopback(false),
-                             .local_port = port_of(first),
-                             .remote_port = port_of(other) };
-
-  assert_int_equal(udp_sender_open(&same), -EADDRINUSE);
-}
-
-static void
-senders_that_share_a_port_reach_each_its_peer(void **ctx)
-{
-  struct fixture *f = *ctx;
-  int listeners[] = { listen_any(f, false), listen_any(f, false) }, senders[2];
-  struct udp_sender how = { .local = loopback(false), .remote = loopback(false), .share_port = true };
-
-  for (uint i = 0; i < 2; i++)
-  {
-    how.remote_port = port_of(listeners[i]);
-    senders[i] = keep(f, udp_sender_open(&how));
-    how.local_port = port_of(senders[0]);
-  }
-  for (uint i = 0; i < 2; i++)
-  {
-    assert_int_equal(udp_send(senders[i], (const byte *) "ab" + i, 1), 0);
-    assert_int_equal(receive(f, listeners[i], 0), 1);
-    assert_int_equal(f->packets->remote_port, how.local_port);
-    assert_int_equal(f->packets->data[0], 'a' + i);
-  }
-}
-
-static void
-a_sender_without_local_address_gets_the_one_that_fits(void **ctx)
-{
-  struct fixture *f = *ctx;
-  int listener = listen_any(f, false);
-  struct udp_sender how = { .remote = loopback(false), .remote_port = port_of(listener) };
-  int sender = keep(f, udp_sender_open(&how));
-
-  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
-  assert_int_equal(receive(f, listener, 0), 1);
-  assert_true(ip_equal(f->packets->remote, loopback(false)));
-}
-
-static void
-a_sender_can_be_tied_to_an_interface(void **ctx)
-{
-  struct fixture *f = *ctx;
-  int listener = listen_any(f, false);
-  struct udp_sender how = { .remote = loopback(false),
-                            .remote_port = port_of(listener),
-                            .ifindex = if_nametoindex("lo") };
-  int sender = udp_sender_open(&how);
-
-  if (sender == -EPERM) /* kernels before 5.7 want a privilege */
-    skip();
-  keep(f, sender);
-  assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
-  assert_int_equal(receive(f, listener, 0), 1);
-  assert_int_equal(f->packets->ifindex, how.ifindex);
-  how.ifindex = 1u << 30;
-  assert_true(udp_sender_open(&how) < 0);
-}
-
-static void
-a_sender_receives_nothing(void **ctx)
-{
-  struct fixture *f = *ctx;
-  int listener = listen_any(f, false), sender = send_to(f, false, listener, 0);
-  struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port_of(sender)) };
-  byte data;
-
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  assert_int_equal(sendto(listener, "x", 1, 0, (struct sockaddr *) &to, sizeof(to)), 1);
-  assert_int_equal(recv(sender, &data, 1, MSG_DONTWAIT), -1);
-  assert_int_equal(errno, EAGAIN);
-}
-
-static void
-a_peer_that_refuses_does_not_swallow_packets(void **ctx)
-{
-  struct fixture *f = *ctx;
-  int listener = udp_listen_open(&(struct udp_listen){ .local = loopback(false) });
-  int sender = send_to(f, false, listener, 0);
-  struct udp_listen again = { .port = port_of(listener), .local = loopback(false) };
-
-  close(listener);
-  for (uint i = 0; i < 10; i++) /* each but the first finds the answer to the one before */
-    assert_int_equal(udp_send(sender, (const byte *) "x", 1), 0);
-  listener = keep(f, udp_listen_open(&again));
-  assert_int_equal(udp_send(sender, (const byte *) "y", 1), 0);
-  assert_int_equal(receive(f, listener, 0), 1);
-  assert_int_equal(f->packets->data[0], 'y');
 }
 
 /* --- Control sockets --- */
@@ -627,12 +534,6 @@ main(void)
     TEST(long_packets_are_cut_and_empty_ones_are_packets),
     TEST(more_than_a_batch_comes_in_order_in_several),
     TEST(a_read_that_fails_says_why_and_stores_nothing),
-    TEST(a_sender_has_the_port_it_asked_for_or_none),
-    TEST(senders_that_share_a_port_reach_each_its_peer),
-    TEST(a_sender_without_local_address_gets_the_one_that_fits),
-    TEST(a_sender_can_be_tied_to_an_interface),
-    TEST(a_sender_receives_nothing),
-    TEST(a_peer_that_refuses_does_not_swallow_packets),
     TEST(a_client_and_the_daemon_meet_at_the_path),
     TEST(the_socket_is_for_owner_and_group_whatever_the_umask),
     TEST(a_live_owner_keeps_its_socket),

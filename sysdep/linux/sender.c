@@ -1,0 +1,140 @@
+/* sysdep/linux/sender.c: sending part of socket.h. Raw sockets of IPPROTO_RAW, which take whole packets. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sysdep/socket.h"
+
+#define BATCH 64
+#define CONTROL_PRIORITY 7 /* TC_PRIO_CONTROL */
+
+union sockaddr_ip
+{
+  struct sockaddr sa;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+};
+
+static socklen_t
+sockaddr_fill(union sockaddr_ip *sa, ip_addr a, uint ifindex)
+{
+  *sa = (union sockaddr_ip){ 0 };
+  if (!ip_is_v4(a))
+  {
+    sa->v6.sin6_family = AF_INET6;
+    sa->v6.sin6_scope_id = ip_is_link_local(a) ? ifindex : 0;
+    ip_to_bytes(a, sa->v6.sin6_addr.s6_addr);
+    return sizeof(sa->v6);
+  }
+  sa->v4.sin_family = AF_INET;
+  sa->v4.sin_addr.s_addr = htonl(ip_to_u32(a));
+  return sizeof(sa->v4);
+}
+
+static bool
+set_int(int fd, int option, int value)
+{
+  return setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value)) == 0;
+}
+
+static bool
+set_options(int fd, const struct ip_sender *how)
+{
+  set_int(fd, SO_PRIORITY, CONTROL_PRIORITY); /* needs CAP_NET_ADMIN; a queueing hint only */
+  if (how->ifindex && !set_int(fd, SO_BINDTOIFINDEX, how->ifindex))
+    return false;
+  /*
+   * The peer of a direct session is on this link, whatever the routing table says: a host route through
+   * another router would cost the packet its TTL. For IPv6 the kernel takes no notice; there such a route
+   * keeps the session down.
+   */
+  return !how->on_link || set_int(fd, SO_DONTROUTE, 1);
+}
+
+int
+ip_sender_open(const struct ip_sender *how)
+{
+  int family = ip_is_v4(how->local) ? AF_INET : AF_INET6;
+  int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW);
+  union sockaddr_ip sa;
+  int error;
+
+  if (fd < 0)
+    return -errno;
+  if (set_options(fd, how) && bind(fd, &sa.sa, sockaddr_fill(&sa, how->local, how->ifindex)) == 0)
+    return fd;
+  error = errno;
+  close(fd);
+  return -error;
+}
+
+struct send_batch
+{
+  int fd;
+  uint count;
+  void (*failed)(void *owner, int error, void *data);
+  void *data;
+  struct mmsghdr messages[BATCH];
+  struct iovec iov[BATCH];
+  union sockaddr_ip to[BATCH];
+  void *owner[BATCH];
+  byte packet[BATCH][SEND_PACKET_SIZE];
+};
+
+struct send_batch *
+send_batch_new(pool *p, void (*failed)(void *owner, int error, void *data), void *data)
+{
+  struct send_batch *b = mb_alloc(p, sizeof(*b));
+
+  b->fd = -1;
+  b->failed = failed;
+  b->data = data;
+  for (int i = 0; i < BATCH; i++)
+  {
+    struct msghdr *m = &b->messages[i].msg_hdr;
+
+    b->iov[i].iov_base = b->packet[i];
+    m->msg_iov = &b->iov[i];
+    m->msg_iovlen = 1;
+    m->msg_name = &b->to[i];
+  }
+  return b;
+}
+
+/* sendmmsg() ends before the packet that fails, and says why only when that is the first one. */
+void
+send_batch_flush(struct send_batch *b)
+{
+  uint count = b->count;
+
+  b->count = 0;
+  for (uint done = 0; done < count;)
+  {
+    int n = sendmmsg(b->fd, b->messages + done, count - done, 0);
+
+    if (n <= 0)
+      b->failed(b->owner[done], errno, b->data);
+    done += MAX(n, 1);
+  }
+}
+
+byte *
+send_batch_room(struct send_batch *b, int fd)
+{
+  if (b->count == BATCH || fd != b->fd)
+    send_batch_flush(b);
+  b->fd = fd;
+  return b->packet[b->count];
+}
+
+void
+send_batch_add(struct send_batch *b, size_t size, ip_addr to, uint ifindex, void *owner)
+{
+  uint i = b->count++;
+
+  ASSERT(size <= SEND_PACKET_SIZE);
+  b->iov[i].iov_len = size;
+  b->messages[i].msg_hdr.msg_namelen = sockaddr_fill(&b->to[i], to, ifindex);
+  b->owner[i] = owner;
+}
