@@ -37,6 +37,14 @@ add_up(u64 sum, const byte *data, size_t size)
   return sum + (size ? data[0] << 8 : 0);
 }
 
+static u64
+add_address(u64 sum, ip_addr a)
+{
+  for (uint i = ip_is_v4(a) ? 3 : 0; i < 4; i++)
+    sum += (a.w[i] >> 16) + (a.w[i] & 0xffff);
+  return sum;
+}
+
 static u16
 folded(u64 sum)
 {
@@ -48,15 +56,13 @@ folded(u64 sum)
 static void
 wrap_udp(byte *udp, const struct datagram *d, size_t length)
 {
-  byte address[16];
   u64 sum = PROTO_UDP + length; /* the pseudo header */
 
   put_u16(udp, d->from_port);
   put_u16(udp + 2, d->to_port);
   put_u16(udp + 4, length);
   put_u16(udp + 6, 0);
-  sum = add_up(sum, address, ip_to_bytes(d->from, address));
-  sum = add_up(sum, address, ip_to_bytes(d->to, address));
+  sum = add_address(add_address(sum, d->from), d->to);
 
   u16 check = folded(add_up(sum, udp, length));
 
