@@ -186,20 +186,21 @@ const char *bfd_verdict_name(uint verdict);
 /* What was known when a session left Up. Durations; 0 where nothing of the kind was seen. */
 struct bfd_evidence
 {
-  u8 state, diag, remote_state, remote_diag;
-  bool restarted;     /* the peer came with another discriminator */
-  u8 refused_why;     /* enum bfd_rx of the last one of */
-  u32 refused;        /* its packets that were refused since one was accepted */
-  btime up;           /* how long it had been Up */
-  btime silence;      /* since the last packet accepted */
-  btime detection;    /* what the peer had for its next one, */
-  btime patience;     /* and what it gives us */
-  btime stall;        /* the longest time in which we could do nothing meanwhile */
-  btime run_delay;    /* how long our thread was ready and had no processor */
-  u32 dropped;        /* packets the kernel dropped at our sockets, */
-  u32 dropped_before; /* and on their way there, or on that of somebody else */
-  uint pressure;      /* 1/100 % of the last 10 s in which somebody waited for a processor */
+  u8 state, diag, remote_state, remote_diag, remote_mult;
+  bool restarted;  /* the peer came with another discriminator */
+  u8 refused_why;  /* enum bfd_rx of the last one of */
+  u32 refused;     /* its packets that were refused since one was accepted */
+  btime up;        /* how long it had been Up */
+  btime silence;   /* since the last packet accepted */
+  btime detection; /* what the peer had for its next one, */
+  btime patience;  /* and what it gives us */
+  btime stall;     /* the longest time in which we could do nothing meanwhile */
+  u32 dropped;     /* packets the kernel dropped at our sockets of its kind */
   struct bfd_arrivals arrivals;
+  /* What the machine says, over @span; packets: in our network namespace, or before any protocol saw them */
+  btime span, run_delay;           /* how long our thread was ready and had no processor */
+  u32 elsewhere, elsewhere_before; /* packets dropped in @span, and in as much time before that */
+  uint pressure;                   /* 1/100 % of the last 10 s in which somebody waited for a processor */
 };
 
 /* What went wrong with a session. */
@@ -207,9 +208,8 @@ struct bfd_troubles
 {
   u64 tx_errors;
   u32 refused[BFD_RX__MAX];
-  u32 downs[BFD_DIAG__MAX];       /* by the diagnostic it went down with, */
-  u32 verdicts[BFD_VERDICT__MAX]; /* and by the reason */
-  u32 stalls; /* times in which we could not listen, that were not held against the peer */
+  u32 downs[BFD_DIAG__MAX]; /* by the diagnostic it went down with */
+  u32 stalls;               /* times in which we could not listen, that were not held against the peer */
 };
 
 /* Counters of one session, since it came or since an operator reset them. */

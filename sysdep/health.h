@@ -1,9 +1,8 @@
 /*
  * sysdep/health.h: what a thread suffers from its machine, as far as the kernel tells
  *
- * All but the pressure are counters that only grow: read twice and compare. What a kernel does not tell stays
- * 0. Everything belongs to the thread that reads first. A reading takes some ten microseconds and waits for
- * nothing.
+ * Main loop only: reading takes locks in the kernel, and longer the more processors there are. All but the
+ * pressure are counters: read twice and compare. What cannot be read keeps its value, 0 at first.
  */
 #ifndef PEREGRINE_SYSDEP_HEALTH_H
 #define PEREGRINE_SYSDEP_HEALTH_H
@@ -12,13 +11,14 @@
 
 struct health
 {
-  btime run_delay; /* the thread was ready and had no processor */
-  u64 dropped;   /* packets: datagrams in this network namespace, and what was dropped before any protocol */
-  uint pressure; /* 1/100 % of the last 10 s in which somebody waited for a processor */
+  btime run_delay;   /* the thread was ready and had no processor */
+  u64 udp_errors;    /* datagrams dropped in this network namespace: full queues, wrong checksums */
+  u64 backlog_drops; /* packets dropped before any protocol saw them, by processors that are online */
+  uint pressure;     /* 1/100 % of the last 10 s in which somebody waited for a processor */
 };
 
 struct health_probe;
-struct health_probe *health_probe_new(pool *p);
+struct health_probe *health_probe_new(pool *p, int tid); /* @tid: of a thread of this process */
 void health_read(struct health_probe *h, struct health *now);
 
 /* The texts of /proc, one by one; exported for tests. Each returns 0 when it finds nothing. */

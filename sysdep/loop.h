@@ -149,6 +149,9 @@ struct thread;
 struct thread *thread_start(pool *p, struct loop *l);
 void thread_join(struct thread *t);
 
+/* The kernel's number of it, under which it stands in /proc; 0 before it has begun to run. */
+int thread_tid(const struct thread *t);
+
 /*
  * Let the thread run before all that is not real-time (SCHED_FIFO), for loops that sleep most of the time and
  * must be punctual. 0 or -errno: it takes CAP_SYS_NICE or a limit on RTPRIO. When such a loop is busy all the

@@ -108,11 +108,9 @@ struct bfd_proto
   bool has_secret;
   byte secret[BFD_DISC_SECRET];
   int secret_error;
-  struct list holds;   /* struct bfd_hold: what operators keep down */
-  struct list history; /* struct bfd_record, newest first */
-  uint records;
-  u64 next_record;
-  btime worst; /* this late its engine has been, about */
+  struct list holds; /* struct bfd_hold: what operators keep down */
+  struct bfd_history *history;
+  btime worst, worst_at; /* this late its engine has been, about */
   struct log_limit fast_limit;
 };
 
@@ -138,6 +136,7 @@ struct bfd_shared
   struct bfd_keys *keys;           /* those valid when the engine was last told */
   struct bfd_listener *listener;   /* strict bind */
   struct bfd_status status;
+  u32 *verdicts;         /* how often it left Up for each reason; NULL: never */
   const char *waits_for; /* NULL: nothing */
 };
 
@@ -191,8 +190,11 @@ void bfd_cmd_reset_counters(struct cli *c, const struct bfd_which *which);
 bool bfd_is_held(const struct bfd_proto *p, const struct bfd_key *key);
 
 /* history.c */
-void bfd_history_down(struct bfd_proto *p, const struct bfd_down *down);
+void bfd_history_start(struct bfd_proto *p);
+void bfd_history_down(struct bfd_proto *p, struct bfd_down *down);
 void bfd_history_late(struct bfd_proto *p, const struct bfd_late *late);
+const u64 *bfd_history_verdicts(const struct bfd_proto *p);
+void bfd_history_reset(struct bfd_proto *p, struct bfd_shared *s); /* the counters; NULL: of the instance */
 void bfd_cmd_show_history(struct cli *c, const struct bfd_which *which);
 void bfd_show_arrivals(struct cli *c, const struct bfd_arrivals *a, uint indent);
 

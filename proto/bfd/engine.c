@@ -14,8 +14,9 @@
 
 #define EXIT_PACKETS 3
 #define VERDICT_DELAY BT_US(100)
-#define STALL_MIN BT_MS(2) /* a tick later than that had a reason */
-#define FIRST_SPREAD 8     /* a new session sends first within this fraction of its interval */
+#define STALL_MIN BT_MS(2)    /* a tick later than that had a reason */
+#define STALL_INSIDE BT_MS(5) /* and so had reading that takes longer */
+#define FIRST_SPREAD 8        /* a new session sends first within this fraction of its interval */
 
 /* Tables */
 
@@ -398,22 +399,31 @@ stall_over(struct bfd_engine *e, btime from, btime to)
            TIME_STR(to - from), spared);
 }
 
+/* We came @to late, or stood still in the middle of our work, since @from; @deaf: unable to listen since
+ * then. */
+static void
+was_late(struct bfd_engine *e, btime from, btime to, btime deaf)
+{
+  e->stats.late_ticks++;
+  e->stats.latest = MAX(e->stats.latest, to - from);
+  engine_witness_late(e, from, to);
+  engine_drain_all(e);
+  stall_over(e, deaf, to);
+}
+
 void
 engine_tick(struct bfd_engine *e)
 {
-  btime now = loop_now(e->loop);
+  btime now = loop_now(e->loop), after;
 
   if (now - e->wake > STALL_MIN)
-  {
-    e->stats.late_ticks++;
-    e->stats.latest = MAX(e->stats.latest, now - e->wake);
-    engine_witness_late(e, e->wake, now);
-    engine_drain_all(e);
-    stall_over(e, e->ticked, now);
-  }
+    was_late(e, e->wake, now, e->ticked);
   else
     engine_drain(e);
-  e->ticked = now;
+  after = loop_now_fresh(e->loop);
+  if (after - now > STALL_INSIDE)
+    was_late(e, now, after, now);
+  e->ticked = loop_now(e->loop);
   run_timers(e);
   engine_flush(e);
   arm_timer(e);
@@ -689,6 +699,10 @@ bfd_engine_message(struct msg *m, void *engine)
     break;
   case BFD_NOTE:
     note_came_back(e, (struct bfd_note *) msg);
+    msg = NULL;
+    break;
+  case BFD_DOWN_REPORT:
+    engine_report_back(e, (struct bfd_down *) msg);
     msg = NULL;
     break;
   default:

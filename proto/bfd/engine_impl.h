@@ -10,7 +10,6 @@
 #include "lib/wheel.h"
 #include "proto/bfd/engine.h"
 #include "proto/bfd/session.h"
-#include "sysdep/health.h"
 #include "sysdep/log.h"
 #include "sysdep/socket.h"
 
@@ -58,6 +57,7 @@ struct engine_session
   u8 refused_why;        /* enum bfd_rx, of the last packet of */
   u16 refused;           /* those refused since one was accepted */
   btime silent_at;       /* when it was found silent, until the peer is heard again; 0: it was not */
+  btime silent_until;    /* what comes until then was late */
   struct bfd_arrivals arrivals;
   u64 rx, tx_count;
   u32 ups;
@@ -86,23 +86,22 @@ struct listener
 #define WITNESS_SAMPLES 8
 #define WITNESS_LATES 8
 
-/* What the engine knows of its own troubles: rings, counted in `samples` and `lates`. */
+/* What the engine knows of its own troubles. */
 struct witness
 {
-  struct health_probe *probe;
   struct timer *timer;
   struct witness_sample
   {
     btime at;
-    struct health health;
-    u64 drops;
-  } sample[WITNESS_SAMPLES];
+    u64 drops[BFD_HOP__MAX][2]; /* at the sockets of each kind */
+  } sample[WITNESS_SAMPLES];    /* a ring, one a second */
+  uint samples;
   struct witness_late
   {
     btime from, to;
-  } late[WITNESS_LATES];
-  uint samples, lates;
-  btime told; /* how late we were at worst, as the main loop knows it */
+  } late[WITNESS_LATES]; /* the longest of the last minute, in no order */
+  btime told, told_at;   /* how late we were at worst, as the main loop knows it, and since when */
+  struct reports *spare; /* to be used again */
 };
 
 struct bfd_engine
@@ -135,7 +134,7 @@ struct bfd_engine
   btime tick_reviewed;
   bool more; /* the work cap struck: a socket still holds packets */
   struct bfd_engine_stats stats;
-  u64 drops;                      /* packets the kernel has dropped since the engine came */
+  u64 drops[BFD_HOP__MAX][2]; /* packets the kernel has dropped since the engine came, by kind of socket */
   u64 drops_before, rests_before; /* at the last reset */
   struct log_limit refused_limit;
 
@@ -161,10 +160,11 @@ void engine_trace(const struct bfd_engine *e, const char *what, ip_addr peer, co
 void engine_witness_init(struct bfd_engine *e);
 void engine_witness_wake(struct bfd_engine *e); /* there are sessions */
 void engine_witness_late(struct bfd_engine *e, btime from, btime to);
-/* Tell the main loop why; @was: the session before. */
+/* Tell the main loop what was known; @was: the session before. */
 void engine_left_up(struct bfd_engine *e, struct engine_session *s, const struct bfd_session *was);
 /* The peer's last packet came, which says @state: was the one before late rather than missing? */
 void engine_heard_again(struct bfd_engine *e, struct engine_session *s, u8 state, btime arrival);
+void engine_report_back(struct bfd_engine *e, struct bfd_down *down); /* from the main loop */
 
 /* snapshot.c */
 void engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd);
@@ -182,7 +182,7 @@ bool engine_heard_until(struct bfd_engine *e, const struct engine_session *s, bt
 void engine_shorten_tick(struct bfd_engine *e, const struct engine_session *s);
 void engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd);
 void engine_unlisten(struct bfd_engine *e, u64 id);
-/* What the kernel has dropped since the engine came. */
+/* What the kernel has dropped since the engine came: count anew, in e->drops; the sum. */
 u64 engine_drops(struct bfd_engine *e);
 
 /* transmit.c */

@@ -1,7 +1,8 @@
 /*
  * proto/bfd/history.c: sessions that went Down, and why: in the log, and in `show bfd history`
  *
- * An instance remembers the last ones, also of sessions that are gone.
+ * The engine reports what it knows; what the machine did meanwhile is added here, and the verdict found. An
+ * instance remembers the last ones, also of sessions that are gone.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +11,12 @@
 #include "proto/bfd/bfd.h"
 #include "proto/bfd/verdict.h"
 #include "sysdep/clock.h"
+#include "sysdep/health.h"
 
 #define HISTORY_MAX 1000
 #define SHOW_SLICE 32
+#define SAMPLE_EVERY BT_S(1)
+#define SAMPLES 16
 
 struct bfd_record
 {
@@ -20,11 +24,101 @@ struct bfd_record
   u64 number; /* grows */
   u64 id;     /* of the session, and */
   btime at;   /* when it left Up, monotonic: together they name the event */
+  btime wall; /* and by the clock of that time */
   struct bfd_key key;
   enum bfd_verdict verdict;
   btime late; /* when it was only that */
   struct bfd_evidence evidence;
 };
+
+struct bfd_history
+{
+  struct list records; /* newest first */
+  uint count;
+  u64 last;
+  u64 verdicts[BFD_VERDICT__MAX];
+  struct log_limit limit;
+  /* The machine: a sample every second, and one of now */
+  struct health_probe *probe; /* NULL until the engine's thread runs */
+  struct timer *timer;
+  struct machine_sample
+  {
+    btime at;
+    struct health health;
+  } sample[SAMPLES], now;
+  uint samples;
+};
+
+/* The machine */
+
+static void
+look_now(struct bfd_proto *p)
+{
+  struct bfd_history *h = p->history;
+  int tid = h->probe || !p->thread ? 0 : thread_tid(p->thread);
+
+  if (h->samples && h->now.at == loop_now(p->p.loop))
+    return;
+  if (tid)
+    h->probe = health_probe_new(p->p.pool, tid);
+  h->now.at = loop_now(p->p.loop);
+  if (h->probe)
+    health_read(h->probe, &h->now.health);
+}
+
+static void
+sample_due(struct timer *t, void *data)
+{
+  struct bfd_proto *p = data;
+  struct bfd_history *h = p->history;
+
+  if (!p->provider)
+    return; /* saying goodbye */
+  look_now(p);
+  h->sample[h->samples++ % SAMPLES] = h->now;
+  timer_set_in(t, SAMPLE_EVERY);
+}
+
+/* The newest one from before @from, or the oldest there is. */
+static const struct machine_sample *
+sample_before(const struct bfd_history *h, btime from)
+{
+  uint count = MIN(h->samples, (uint) SAMPLES), i = 1;
+
+  while (i < count && h->sample[(h->samples - i) % SAMPLES].at > from)
+    i++;
+  return &h->sample[(h->samples - i) % SAMPLES];
+}
+
+/* Packets dropped between two samples; a processor that went offline took its count along. */
+static u32
+drops_between(const struct machine_sample *a, const struct machine_sample *b)
+{
+  u64 udp = b->health.udp_errors - MIN(a->health.udp_errors, b->health.udp_errors);
+  u64 backlog = b->health.backlog_drops - MIN(a->health.backlog_drops, b->health.backlog_drops);
+
+  return MIN(udp + backlog, (u64) U32_MAX);
+}
+
+static void
+add_machine(struct bfd_proto *p, struct bfd_evidence *ev, btime from)
+{
+  struct bfd_history *h = p->history;
+  const struct machine_sample *before, *earlier;
+  u32 dropped;
+
+  if (!h->samples)
+    return;
+  look_now(p);
+  before = sample_before(h, from);
+  ev->span = h->now.at - before->at;
+  earlier = sample_before(h, before->at - ev->span);
+  dropped = drops_between(before, &h->now);
+  ev->run_delay = h->now.health.run_delay - before->health.run_delay;
+  ev->elsewhere = dropped - MIN(dropped, ev->dropped); /* which counted ours as well */
+  ev->elsewhere_before = drops_between(earlier, before);
+  ev->pressure = h->now.health.pressure;
+}
 
 /* In words */
 
@@ -47,11 +141,10 @@ why_peer(const struct bfd_evidence *ev)
 static void
 why_stalled(char *why, const struct bfd_evidence *ev)
 {
-  if (ev->stall >= ev->run_delay)
-    snprintf(why, WHY_SIZE, "for %s s, the peer heard nothing of us or we nothing of it",
-             TIME_STR(ev->stall));
-  else
-    snprintf(why, WHY_SIZE, "no processor for us during %s s", TIME_STR(ev->run_delay));
+  bool starved = ev->run_delay >= ev->stall / 2;
+
+  snprintf(why, WHY_SIZE, "for %s s, %s", TIME_STR(ev->stall),
+           starved ? "having no processor" : "by whatever stopped us");
 }
 
 static char *
@@ -76,10 +169,10 @@ why_format(char *why, enum bfd_verdict verdict, const struct bfd_evidence *ev, b
     snprintf(why, WHY_SIZE, "%u, the last one for: %s", ev->refused, bfd_rx_name(ev->refused_why));
     break;
   case BFD_VERDICT_DROPPED:
-    snprintf(why, WHY_SIZE, "%u packets at our sockets, %u elsewhere", ev->dropped, ev->dropped_before);
+    snprintf(why, WHY_SIZE, "%u packets at our sockets, %u elsewhere", ev->dropped, ev->elsewhere);
     break;
   case BFD_VERDICT_SILENT:
-    snprintf(why, WHY_SIZE, "nothing for %s s, and no trouble here", TIME_STR(ev->silence));
+    snprintf(why, WHY_SIZE, "nothing for %s s, and no trouble seen here", TIME_STR(ev->silence));
     break;
   case BFD_VERDICT_LATE:
     snprintf(why, WHY_SIZE, "the next one came %s s after the detection time", TIME_STR(late));
@@ -100,60 +193,117 @@ place(const struct bfd_key *key)
 
 /* Events */
 
-static void
-record_add(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_down *down)
+void
+bfd_history_start(struct bfd_proto *p)
 {
+  struct bfd_history *h = mb_alloc(p->p.pool, sizeof(*h));
+
+  list_init(&h->records);
+  h->limit = (struct log_limit){ .burst = 200, .period = BT_S(10) };
+  h->timer = timer_new(p->p.pool, p->p.loop, sample_due, p);
+  timer_set_in(h->timer, SAMPLE_EVERY);
+  p->history = h;
+  p->worst = 0;
+}
+
+static struct bfd_record *
+record_new(struct bfd_proto *p)
+{
+  struct bfd_history *h = p->history;
   struct bfd_record *r;
 
-  if (p->records < HISTORY_MAX)
+  if (h->count < HISTORY_MAX)
   {
+    h->count++;
     r = mb_alloc(p->p.pool, sizeof(*r));
-    p->records++;
   }
   else
   {
-    r = SKIP_BACK(struct bfd_record, n, p->history.ring.prev); /* the oldest */
+    r = SKIP_BACK(struct bfd_record, n, h->records.ring.prev); /* the oldest */
     list_remove(&r->n);
   }
-  r->number = ++p->next_record;
-  r->id = down->id;
-  r->at = down->at;
-  r->key = s->key;
-  r->verdict = down->verdict;
-  r->late = 0;
-  r->evidence = down->evidence;
-  node_insert_after(&p->history.ring, &r->n);
+  node_insert_after(&h->records.ring, &r->n);
+  return r;
+}
+
+static void
+count_verdict(struct bfd_proto *p, u64 id, enum bfd_verdict verdict, int change)
+{
+  struct bfd_shared *s = bfd_shared_find(p, id);
+  u64 *sum = &p->history->verdicts[verdict];
+
+  *sum += change > 0 || *sum ? change : 0; /* counters may have been reset */
+  if (!s)
+    return;
+  if (!s->verdicts)
+    s->verdicts = mb_alloc(p->p.pool, BFD_VERDICT__MAX * sizeof(*s->verdicts));
+  s->verdicts[verdict] += change > 0 || s->verdicts[verdict] ? change : 0;
 }
 
 void
-bfd_history_down(struct bfd_proto *p, const struct bfd_down *down)
+bfd_history_down(struct bfd_proto *p, struct bfd_down *down)
 {
-  const struct bfd_shared *s = bfd_shared_find(p, down->id);
-  const struct bfd_evidence *ev = &down->evidence;
+  struct bfd_evidence *ev = &down->evidence;
+  struct bfd_record *r = record_new(p);
+  struct node place_in_list = r->n;
 
-  if (!s)
-    return; /* withdrawn while the report travelled */
-  record_add(p, s, down);
-  log_rl(&p->flap_limit, L_INFO, "%s: Session to %s (%s) went %s: %s; %s: %s", p->p.name,
-         IP_STR(s->key.remote), place(&s->key), bfd_state_name(ev->state), bfd_diag_name(ev->diag),
-         bfd_verdict_name(down->verdict), WHY_STR(down->verdict, ev, 0));
+  add_machine(p, ev, down->from);
+  *r = (struct bfd_record){
+    .n = place_in_list,
+    .number = ++p->history->last,
+    .id = down->id,
+    .at = down->at,
+    .wall = bfd_wall_of(down->at),
+    .key = down->key,
+    .verdict = bfd_judge(ev),
+    .evidence = *ev,
+  };
+  count_verdict(p, r->id, r->verdict, 1);
+  log_rl(&p->history->limit, L_INFO, "%s: Session to %s (%s) went %s: %s; %s: %s", p->p.name,
+         IP_STR(r->key.remote), place(&r->key), bfd_state_name(ev->state), bfd_diag_name(ev->diag),
+         bfd_verdict_name(r->verdict), WHY_STR(r->verdict, ev, 0));
 }
 
+/* Reports of lateness follow soon, so the record is among the newest. */
 void
 bfd_history_late(struct bfd_proto *p, const struct bfd_late *late)
 {
   struct bfd_record *r;
 
-  LIST_WALK (r, &p->history, n)
+  if (!p->provider)
+    return;
+  LIST_WALK (r, &p->history->records, n)
     if (r->id == late->id && r->at == late->at)
     {
+      if (r->verdict != BFD_VERDICT_SILENT)
+        return;
+      count_verdict(p, r->id, BFD_VERDICT_SILENT, -1);
+      count_verdict(p, r->id, BFD_VERDICT_LATE, 1);
       r->verdict = BFD_VERDICT_LATE;
       r->late = late->late;
-      log_rl(&p->flap_limit, L_INFO, "%s: Session to %s (%s) was not silent: %s: %s", p->p.name,
+      log_rl(&p->history->limit, L_INFO, "%s: Session to %s (%s) was not silent: %s: %s", p->p.name,
              IP_STR(r->key.remote), place(&r->key), bfd_verdict_name(r->verdict),
              WHY_STR(r->verdict, &r->evidence, r->late));
       return;
     }
+}
+
+const u64 *
+bfd_history_verdicts(const struct bfd_proto *p)
+{
+  return p->history->verdicts;
+}
+
+void
+bfd_history_reset(struct bfd_proto *p, struct bfd_shared *s)
+{
+  if (s)
+  {
+    mb_free(s->verdicts);
+    s->verdicts = NULL;
+    return;
+  }
+  memset(p->history->verdicts, 0, sizeof(p->history->verdicts));
 }
 
 /* What is shown */
@@ -186,7 +336,7 @@ show_record(struct cli *c, const struct bfd_record *r)
 
   bfd_show_field(c, 2, "Address", "%s", IP_STR(r->key.remote));
   bfd_show_field(c, 2, "Interface", "%s", r->key.hop == BFD_DIRECT ? r->key.ifname : "---");
-  bfd_show_field(c, 2, "Went down", "%s", TIME_BY(TIME_PROTOCOL, bfd_wall_of(r->at)));
+  bfd_show_field(c, 2, "Went down", "%s", TIME_BY(TIME_PROTOCOL, r->wall));
   bfd_show_field(c, 2, "Had been up for", "%s", TIME_STR(ev->up));
   bfd_show_field(c, 2, "Verdict", "%s: %s", bfd_verdict_name(r->verdict), WHY_STR(r->verdict, ev, r->late));
   bfd_show_field(c, 2, "Local diagnostic", "%s", bfd_diag_name(ev->diag));
@@ -194,9 +344,10 @@ show_record(struct cli *c, const struct bfd_record *r)
   bfd_show_field(c, 2, "Remote diagnostic", "%s", bfd_diag_name(ev->remote_diag));
   bfd_show_field(c, 2, "Silence", "%s of %s", TIME_STR(ev->silence), TIME_STR(ev->detection));
   bfd_show_field(c, 2, "Longest own stall", "%s", TIME_STR(ev->stall));
-  bfd_show_field(c, 2, "Without processor", "%s", TIME_STR(ev->run_delay));
+  bfd_show_field(c, 2, "Without processor", "%s of %s", TIME_STR(ev->run_delay), TIME_STR(ev->span));
   bfd_show_field(c, 2, "CPU pressure", "%u.%02u %%", ev->pressure / 100, ev->pressure % 100);
-  bfd_show_field(c, 2, "Dropped by kernel", "%u, elsewhere %u", ev->dropped, ev->dropped_before);
+  bfd_show_field(c, 2, "Dropped by kernel", "%u, elsewhere %u, before that %u", ev->dropped, ev->elsewhere,
+                 ev->elsewhere_before);
   bfd_show_field(c, 2, "Packets refused", "%u", ev->refused);
   bfd_show_arrivals(c, &ev->arrivals, 2);
   cli_line(c, 1020, "%s", "");
@@ -228,7 +379,7 @@ show_some(struct history_query *q, struct bfd_proto *p)
   struct bfd_record *r;
   uint count = 0;
 
-  LIST_WALK (r, &p->history, n)
+  LIST_WALK (r, &p->history->records, n)
     if (is_wanted(q, r))
     {
       if (count++ == SHOW_SLICE)

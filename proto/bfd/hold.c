@@ -36,7 +36,8 @@ bfd_is_held(const struct bfd_proto *p, const struct bfd_key *key)
 static bool
 is_meant(const struct bfd_which *which, const struct bfd_shared *s)
 {
-  return ip_equal(which->remote, s->key.remote) && ifname_matches(which->ifname, s->key.ifname);
+  return which->all ||
+         (ip_equal(which->remote, s->key.remote) && ifname_matches(which->ifname, s->key.ifname));
 }
 
 /* How many sessions are meant; @hook, if there is one, is called for each. */
@@ -168,8 +169,16 @@ post_reset(struct bfd_proto *p, u64 id)
 }
 
 static void
+reset_instance(struct bfd_proto *p)
+{
+  bfd_history_reset(p, NULL);
+  post_reset(p, 0);
+}
+
+static void
 reset_session(struct bfd_proto *p, struct bfd_shared *s)
 {
+  bfd_history_reset(p, s);
   if (s->id)
     post_reset(p, s->id);
 }
@@ -182,10 +191,11 @@ bfd_cmd_reset_counters(struct cli *c, const struct bfd_which *which)
   if (!cli_privileged(c))
     return;
   FOR_RUNNING (p)
+  {
+    count += walk_sessions(p, which, which->all ? bfd_history_reset : reset_session);
     if (which->all)
-      post_reset(p, 0);
-    else
-      count += walk_sessions(p, which, reset_session);
+      reset_instance(p);
+  }
   if (which->all || count)
     cli_end(c, 0, "%s", "");
   else

@@ -2,7 +2,7 @@
  * proto/bfd/msg.h: everything that crosses between the main loop and a BFD loop. Values only.
  *
  * Every message starts with its kind. Commands belong to the engine once posted, replies to the main loop.
- * The note of a session is the exception that saves allocating while something fails: it travels to the main
+ * Notes and reports are the exception that saves allocating while something fails: they travel to the main
  * loop and back.
  */
 #ifndef PEREGRINE_BFD_MSG_H
@@ -27,9 +27,9 @@ enum bfd_msg_kind
   BFD_QUIT,  /* remove everything; answered by BFD_STOPPED when the last session has gone */
   /* both ways */
   BFD_NOTE,
+  BFD_DOWN_REPORT, /* comes before the note that tells of it */
   /* to the main loop */
   BFD_SNAPSHOT_REPLY,
-  BFD_DOWN_REPORT, /* comes before the note that tells of it */
   BFD_LATE_REPORT,
   BFD_WORST_REPORT,
   BFD_STOPPED,
@@ -116,17 +116,18 @@ struct bfd_note
   bool left_up; /* it was Up since the last note and is not, or was not in between */
 };
 
-/* A session left Up, and why. Ids as in the notes. */
+/* A session left Up. The report goes back to the engine, as notes do, to be used again. */
 struct bfd_down
 {
   struct bfd_msg msg;
-  u64 id;
-  btime at; /* monotonic; tells apart those of one session */
-  enum bfd_verdict verdict;
+  u64 id;             /* as in the notes */
+  struct bfd_key key; /* it may be gone by then */
+  btime at;           /* monotonic; tells apart those of one session */
+  btime from;         /* what the machine did since then may have to do with it */
   struct bfd_evidence evidence;
 };
 
-/* It was called silent @at, but its next packet was only @late. */
+/* The packet after a silence that ended @at came @late after that, and the peer had noticed nothing. */
 struct bfd_late
 {
   struct bfd_msg msg;
@@ -134,7 +135,8 @@ struct bfd_late
   btime at, late;
 };
 
-/* The engine was never later than that; told when it is twice as much as what was told before. */
+#define BFD_WORST_HOLDS BT_S(3600)
+/* The engine was that late; told when it is later than what was told before, by half at least. */
 struct bfd_worst
 {
   struct bfd_msg msg;
@@ -147,11 +149,11 @@ struct bfd_engine_stats
 {
   u64 rx, tx, tx_errors;
   u64 refused[BFD_RX__MAX];
-  u64 ups, downs[BFD_DIAG__MAX], verdicts[BFD_VERDICT__MAX]; /* of all sessions, those gone included */
-  u64 dropped;    /* by the kernel, because a receive queue was full */
-  u64 late_ticks; /* ticks that came so late that we may have been unable to listen */
-  u64 rests;      /* times in which it let others run, because it was busy all the time */
-  btime latest;   /* by how much, at worst */
+  u64 ups, downs[BFD_DIAG__MAX]; /* of all sessions, those that are gone included */
+  u64 dropped;                   /* by the kernel, because a receive queue was full */
+  u64 late_ticks;                /* ticks that came so late that we may have been unable to listen */
+  u64 rests;                     /* times in which it let others run, because it was busy all the time */
+  btime latest;                  /* by how much, at worst */
 };
 
 struct bfd_snapshot

@@ -50,12 +50,20 @@ reply_received(struct msg *m, void *data)
     bfd_post(p, msg); /* back to its session */
     return;
   }
+  if (msg->kind == BFD_DOWN_REPORT)
+  {
+    if (p->provider)
+      bfd_history_down(p, (struct bfd_down *) msg);
+    bfd_post(p, msg); /* to be used again */
+    return;
+  }
   if (msg->kind == BFD_SNAPSHOT_REPLY)
     bfd_snapshot_received(p, (struct bfd_snapshot *) msg);
-  else if (msg->kind == BFD_DOWN_REPORT)
-    bfd_history_down(p, (struct bfd_down *) msg);
   else if (msg->kind == BFD_WORST_REPORT)
+  {
     p->worst = ((struct bfd_worst *) msg)->late;
+    p->worst_at = loop_now(p->p.loop);
+  }
   else if (msg->kind == BFD_LATE_REPORT)
     bfd_history_late(p, (struct bfd_late *) msg);
   msg_free(msg);

@@ -169,7 +169,7 @@ check_speed(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_pa
 {
   btime time = (btime) params->detect_mult * MIN(params->min_tx, params->min_rx ? params->min_rx : U32_MAX);
 
-  if (time < p->worst)
+  if (time < p->worst && loop_now(p->p.loop) - p->worst_at < BFD_WORST_HOLDS)
     log_rl(&p->fast_limit, L_WARN,
            "%s: Session to %s is to notice silence in %s s, but this machine has kept us waiting for %s s "
            "before",
@@ -300,6 +300,7 @@ shared_free(struct bfd_proto *p, struct bfd_shared *s)
   hash_remove(&p->by_key, &s->by_key);
   list_remove(&s->n);
   bfd_share_forget(s);
+  mb_free(s->verdicts);
   mb_free(s);
 }
 
@@ -421,9 +422,7 @@ bfd_provide_start(struct bfd_proto *p)
   list_init(&p->multihop);
   list_init(&p->due);
   list_init(&p->holds);
-  list_init(&p->history);
-  p->records = 0;
-  p->worst = 0;
+  bfd_history_start(p);
   p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
   iface_watch_new(p->p.pool, iface_hook, p);
   p->key_timer = timer_new(p->p.pool, p->p.loop, keys_due, p);

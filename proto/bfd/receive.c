@@ -292,7 +292,7 @@ count_drops(struct listener *l)
 {
   u32 drops = udp_receive_drops(l->watch->fd);
 
-  l->engine->drops += (u32) (drops - l->drops); /* the kernel's counter goes round */
+  l->engine->drops[l->hop][l->v6] += (u32) (drops - l->drops); /* the kernel's counter goes round */
   l->drops = drops;
 }
 
@@ -300,10 +300,13 @@ u64
 engine_drops(struct bfd_engine *e)
 {
   struct listener *l;
+  u64 sum = 0;
 
   LIST_WALK (l, &e->listeners, n)
     count_drops(l);
-  return e->drops;
+  for (uint hop = 0; hop < BFD_HOP__MAX; hop++)
+    sum += e->drops[hop][false] + e->drops[hop][true];
+  return sum;
 }
 
 static void

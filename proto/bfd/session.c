@@ -109,6 +109,10 @@ step(struct bfd_session *s, enum bfd_event event, btime now)
     s->diag = st.diag;
   if (s->state != BFD_ADMIN_DOWN)
     bfd_auth_settle(&s->auth); /* there is no session left to disturb */
+  /* A Poll Sequence for the intervals of before has lost its meaning, and those of Up cannot wait for its
+   * end. */
+  if (st.actions & POLL)
+    s->poll = BFD_POLL_NONE;
   if (st.actions & (TX_SLOW | POLL))
     todo |= retime(s);
   if (st.actions & POLL)

@@ -329,6 +329,26 @@ a_silent_cut_is_seen_after_exactly_the_detection_time(void **ctx UNUSED)
   assert_settled(&world);
 }
 
+/* The Poll Sequence that began with Down is not over yet, its first packet not even sent. */
+static void
+a_session_that_is_up_again_at_once_is_as_fast_as_before_at_once(void **ctx UNUSED)
+{
+  world_init(&world, normal, normal, 3);
+  world_start(&world);
+  world_run(&world, START + BT_S(10));
+  assert_settled(&world);
+  world.a.mute = true;
+  while (world.b.v.state == BFD_UP)
+    world_run(&world, world.now + BT_MS(1));
+  world.a.mute = false;
+  while (world.a.v.state != BFD_UP || world.b.v.state != BFD_UP)
+    world_run(&world, world.now + BT_MS(1));
+  assert_int_equal(world.a.v.min_tx, normal.min_tx);
+  assert_int_equal(world.b.v.min_tx, normal.min_tx);
+  world_run(&world, world.now + 3 * (btime) normal.min_tx);
+  assert_settled(&world);
+}
+
 static void
 a_cut_both_ways_heals(void **ctx UNUSED)
 {
@@ -501,6 +521,7 @@ main(void)
     cmocka_unit_test(whatever_is_lost_in_the_handshake_they_come_up),
     cmocka_unit_test(random_loss_in_the_beginning_leaves_no_trace),
     cmocka_unit_test(a_silent_cut_is_seen_after_exactly_the_detection_time),
+    cmocka_unit_test(a_session_that_is_up_again_at_once_is_as_fast_as_before_at_once),
     cmocka_unit_test(a_cut_both_ways_heals),
     cmocka_unit_test(an_administrative_end_is_heard_and_taken_back),
     cmocka_unit_test(a_disabled_session_finds_a_passive_peer_that_restarted_meanwhile),

@@ -120,7 +120,7 @@ show_auth(struct cli *c, const struct bfd_info *i)
 }
 
 static void
-show_counters(struct cli *c, const struct bfd_counters *n)
+show_counters(struct cli *c, const struct bfd_counters *n, const u32 *verdicts)
 {
   const struct bfd_troubles *t = &n->troubles;
   u64 refused = 0, downs = 0;
@@ -142,11 +142,11 @@ show_counters(struct cli *c, const struct bfd_counters *n)
   for (uint i = 0; i < BFD_DIAG__MAX; i++)
     if (t->downs[i])
       cli_line(c, 1020, "      %s: %u", bfd_diag_name(i), t->downs[i]);
-  if (downs)
+  if (verdicts)
     cli_line(c, 1020, "    Verdicts:");
-  for (uint i = 0; i < BFD_VERDICT__MAX; i++)
-    if (t->verdicts[i])
-      cli_line(c, 1020, "      %s: %u", bfd_verdict_name(i), t->verdicts[i]);
+  for (uint i = 0; verdicts && i < BFD_VERDICT__MAX; i++)
+    if (verdicts[i])
+      cli_line(c, 1020, "      %s: %u", bfd_verdict_name(i), verdicts[i]);
   if (t->stalls)
     bfd_show_field(c, 4, "Stalls of ours", "%u", t->stalls);
 }
@@ -172,7 +172,7 @@ show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, 
     cli_line(c, 1020, "  Arrivals:");
     bfd_show_arrivals(c, &i->arrivals, 4);
   }
-  show_counters(c, &i->counters);
+  show_counters(c, &i->counters, s->verdicts);
   show_clients(c, s);
 }
 
@@ -258,7 +258,7 @@ show_unsent(struct cli *c, const struct bfd_filter *f, const struct bfd_proto *p
 }
 
 static void
-show_stats(struct cli *c, const struct bfd_engine_stats *stats)
+show_stats(struct cli *c, const struct bfd_engine_stats *stats, const u64 *verdicts)
 {
   cli_line(c, 1020, "  Packets received: %llu, sent: %llu, not sent: %llu, dropped by the kernel: %llu",
            (unsigned long long) stats->rx, (unsigned long long) stats->tx,
@@ -272,8 +272,8 @@ show_stats(struct cli *c, const struct bfd_engine_stats *stats)
       cli_line(c, 1020, "  Sessions went down, %s: %llu", bfd_diag_name(i),
                (unsigned long long) stats->downs[i]);
   for (uint i = 0; i < BFD_VERDICT__MAX; i++)
-    if (stats->verdicts[i])
-      cli_line(c, 1020, "  Verdict, %s: %llu", bfd_verdict_name(i), (unsigned long long) stats->verdicts[i]);
+    if (verdicts[i])
+      cli_line(c, 1020, "  Verdict, %s: %llu", bfd_verdict_name(i), (unsigned long long) verdicts[i]);
   for (uint i = BFD_RX_OK + 1; i < BFD_RX__MAX; i++)
     if (stats->refused[i])
       cli_line(c, 1020, "  Packets refused, %s: %llu", bfd_rx_name(i),
@@ -352,7 +352,7 @@ query_instance_done(struct bfd_query *q, struct bfd_proto *p, const struct bfd_e
     show_differing(q->cli, &q->filter, &p->direct);
     show_differing(q->cli, &q->filter, &p->multihop);
     show_differing(q->cli, &q->filter, &p->due);
-    show_stats(q->cli, stats);
+    show_stats(q->cli, stats, bfd_history_verdicts(p));
   }
   if (next)
   {

@@ -5,6 +5,9 @@
   1024 /* us; ticks are powers of two, so that the deadlines of longer ones fall on shorter ones */
 #define TICK_MIN 64 /* the granule of the timing wheel: finer rounding gains nothing */
 
+/* A packet leaves somewhat later than planned, and is to be in the window all the same. */
+#define LATENESS_SHARE 50
+
 btime
 bfd_tx_interval(u32 desired_min_tx, u32 remote_min_rx)
 {
@@ -31,7 +34,7 @@ btime
 bfd_tx_deadline(btime base, btime interval, u8 detect_mult, struct rng *rng)
 {
   btime shortest = interval - interval / 4;
-  btime longest = detect_mult == 1 ? interval - (interval + 9) / 10 : interval;
+  btime longest = (detect_mult == 1 ? interval - (interval + 9) / 10 : interval) - interval / LATENESS_SHARE;
   btime at = base + shortest + rng_below(rng, MIN(longest - shortest + 1, (btime) U32_MAX));
   btime tick = tick_for(interval), rounded = at & ~(tick - 1);
 

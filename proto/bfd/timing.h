@@ -16,9 +16,9 @@ btime bfd_tx_interval(u32 desired_min_tx, u32 remote_min_rx);
 btime bfd_detection_time(u8 remote_mult, u32 required_min_rx, u32 remote_min_tx);
 
 /*
- * 6.8.7: when to send after @base: 75 to 100 % of @interval later, 75 to 90 % when @detect_mult is 1. Rounded
- * down to a tick no longer than 1/16 of the interval, so that what is due together leaves together, but never
- * below 75 %.
+ * 6.8.7: when to send after @base: 75 to 100 % of @interval later, 75 to 90 % when @detect_mult is 1; a
+ * little of that is kept for packets that leave late. Rounded down to a tick no longer than 1/16 of the
+ * interval, so that what is due together leaves together, but never below 75 %.
  */
 btime bfd_tx_deadline(btime base, btime interval, u8 detect_mult, struct rng *rng);
 

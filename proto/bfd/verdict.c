@@ -40,21 +40,24 @@ bfd_arrivals_last(const struct bfd_arrivals *a, u32 gaps[BFD_GAPS])
   return count;
 }
 
-/* Were we unable to do our part for so long that it explains what happened in @time? */
+/* Does a time in which we could do nothing explain what happened in @time? */
 static bool
-unable(const struct bfd_evidence *ev, btime time)
+explains(btime stall, btime time)
 {
-  return time && MAX(ev->stall, ev->run_delay) >= time / 2;
+  return time && stall >= time / 2;
 }
 
 static enum bfd_verdict
 judge_silence(const struct bfd_evidence *ev)
 {
-  if (unable(ev, ev->detection))
+  btime spared = MAX(ev->silence - ev->detection, 0); /* it got more time for what we were unable to hear */
+
+  if (explains(ev->stall - spared, ev->detection))
     return BFD_VERDICT_STALLED;
-  if (ev->refused)
+  if (ev->refused && ev->refused + 1 >= ev->remote_mult) /* about as many as it sends in that time */
     return BFD_VERDICT_REFUSED;
-  return ev->dropped || ev->dropped_before ? BFD_VERDICT_DROPPED : BFD_VERDICT_SILENT;
+  /* Where packets are dropped all the time, some more are no explanation. */
+  return ev->dropped || ev->elsewhere > 2 * ev->elsewhere_before ? BFD_VERDICT_DROPPED : BFD_VERDICT_SILENT;
 }
 
 enum bfd_verdict
@@ -67,8 +70,8 @@ bfd_judge(const struct bfd_evidence *ev)
   case BFD_DIAG_PATH_DOWN:
     return BFD_VERDICT_LINK;
   case BFD_DIAG_NEIGHBOR_DOWN:
-    return ev->remote_diag == BFD_DIAG_TIMEOUT && unable(ev, ev->patience) ? BFD_VERDICT_STALLED
-                                                                           : BFD_VERDICT_PEER;
+    return ev->remote_diag == BFD_DIAG_TIMEOUT && explains(ev->stall, ev->patience) ? BFD_VERDICT_STALLED
+                                                                                    : BFD_VERDICT_PEER;
   case BFD_DIAG_TIMEOUT:
     return judge_silence(ev);
   default:

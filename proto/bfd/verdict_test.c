@@ -78,9 +78,11 @@ another_interval_starts_a_new_record(void **ctx UNUSED)
   ((struct bfd_evidence){ .state = BFD_DOWN,        \
                           .remote_state = BFD_UP,   \
                           .diag = BFD_DIAG_TIMEOUT, \
+                          .remote_mult = 3,         \
                           .detection = BT_MS(150),  \
                           .patience = BT_MS(150),   \
-                          .silence = BT_MS(150) })
+                          .silence = BT_MS(150),    \
+                          .span = BT_S(1) })
 #define TOLD(why)                                         \
   ((struct bfd_evidence){ .state = BFD_DOWN,              \
                           .remote_state = BFD_DOWN,       \
@@ -95,8 +97,9 @@ silence_without_any_trouble_of_ours_is_the_peers(void **ctx UNUSED)
   struct bfd_evidence ev = TIMEOUT;
 
   assert_int_equal(bfd_judge(&ev), BFD_VERDICT_SILENT);
-  ev.stall = ev.run_delay = BT_MS(75) - 1; /* not enough of it */
-  ev.pressure = 10000;                     /* a busy machine alone proves nothing */
+  ev.stall = BT_MS(75) - 1;   /* not enough of it */
+  ev.pressure = 10000;        /* a busy machine alone proves nothing, */
+  ev.run_delay = BT_MS(1000); /* nor does waiting in many small pieces */
   assert_int_equal(bfd_judge(&ev), BFD_VERDICT_SILENT);
 }
 
@@ -108,23 +111,50 @@ our_own_stall_is_said_first(void **ctx UNUSED)
   ev.dropped = ev.refused = 3;
   ev.stall = BT_MS(75);
   assert_int_equal(bfd_judge(&ev), BFD_VERDICT_STALLED);
-  ev.stall = 0;
-  ev.run_delay = BT_MS(75);
+}
+
+static void
+a_stall_that_was_made_up_for_is_no_reason(void **ctx UNUSED)
+{
+  struct bfd_evidence ev = TIMEOUT;
+
+  ev.stall = BT_MS(400);
+  ev.silence = BT_MS(550); /* all of the detection time, and the stall */
+  assert_int_equal(bfd_judge(&ev), BFD_VERDICT_SILENT);
+  ev.silence = BT_MS(400); /* another one was made up for */
   assert_int_equal(bfd_judge(&ev), BFD_VERDICT_STALLED);
 }
 
 static void
-refused_packets_explain_a_silence_better_than_dropped_ones(void **ctx UNUSED)
+refused_packets_explain_a_silence_when_they_are_as_many_as_the_peer_sends(void **ctx UNUSED)
 {
   struct bfd_evidence ev = TIMEOUT;
 
-  ev.dropped_before = 1;
-  assert_int_equal(bfd_judge(&ev), BFD_VERDICT_DROPPED);
-  ev.dropped_before = 0;
   ev.dropped = 1;
+  ev.refused = 1; /* anybody's */
   assert_int_equal(bfd_judge(&ev), BFD_VERDICT_DROPPED);
-  ev.refused = 1;
+  ev.refused = 2;
   assert_int_equal(bfd_judge(&ev), BFD_VERDICT_REFUSED);
+  ev.refused = 1;
+  ev.remote_mult = 1;
+  assert_int_equal(bfd_judge(&ev), BFD_VERDICT_REFUSED);
+}
+
+static void
+drops_explain_a_silence_unless_they_are_usual(void **ctx UNUSED)
+{
+  struct bfd_evidence ev = TIMEOUT;
+
+  ev.elsewhere = 1;
+  assert_int_equal(bfd_judge(&ev), BFD_VERDICT_DROPPED);
+  ev.elsewhere = 20;
+  ev.elsewhere_before = 10;
+  assert_int_equal(bfd_judge(&ev), BFD_VERDICT_SILENT);
+  ev.elsewhere = 21;
+  assert_int_equal(bfd_judge(&ev), BFD_VERDICT_DROPPED);
+  ev.elsewhere = 0;
+  ev.dropped = 1; /* ours are never usual */
+  assert_int_equal(bfd_judge(&ev), BFD_VERDICT_DROPPED);
 }
 
 static void
@@ -190,7 +220,9 @@ main(void)
     cmocka_unit_test(another_interval_starts_a_new_record),
     cmocka_unit_test(silence_without_any_trouble_of_ours_is_the_peers),
     cmocka_unit_test(our_own_stall_is_said_first),
-    cmocka_unit_test(refused_packets_explain_a_silence_better_than_dropped_ones),
+    cmocka_unit_test(a_stall_that_was_made_up_for_is_no_reason),
+    cmocka_unit_test(refused_packets_explain_a_silence_when_they_are_as_many_as_the_peer_sends),
+    cmocka_unit_test(drops_explain_a_silence_unless_they_are_usual),
     cmocka_unit_test(what_the_peer_says_is_believed_unless_we_were_silent),
     cmocka_unit_test(what_an_operator_did_is_no_failure),
     cmocka_unit_test(a_lost_path_is_the_links),

@@ -1,64 +1,79 @@
 /*
  * proto/bfd/witness.c: what is remembered of the time before a session leaves Up
  *
- * The engine knows when it was late itself; once a second it also asks the kernel what that knows. When a
- * session leaves Up, what changed since it was last heard is the evidence, weighed by bfd_judge() and sent to
- * the main loop. Many go Down together as a rule, so the kernel is asked once for all of them.
+ * The engine knows when it was late and what its sockets have dropped. When a session leaves Up, that and the
+ * session's own record are sent to the main loop, which asks the machine and finds the verdict: see
+ * history.c.
  */
+#include <string.h>
+
 #include "proto/bfd/engine_impl.h"
 #include "proto/bfd/timing.h"
 #include "proto/bfd/verdict.h"
 
 #define SAMPLE_EVERY BT_S(1)
-#define SAMPLE_FRESH BT_MS(20) /* asked so shortly ago, the kernel need not be asked again */
+#define LATES_KEPT BT_S(60)
+#define TOLD_AFTER BT_MS(500) /* a peer says that it does not hear us, at most this long after the fact */
 
-static void
-take_sample(struct bfd_engine *e)
+struct reports
 {
-  struct witness *w = &e->witness;
-  struct health h;
+  struct resource r;
+  struct msg *first;
+};
 
-  health_read(w->probe, &h);
-  w->sample[w->samples++ % WITNESS_SAMPLES] =
-      (struct witness_sample){ .at = loop_now(e->loop), .health = h, .drops = engine_drops(e) };
-}
-
-static const struct witness_sample *
-newest_sample(const struct witness *w)
-{
-  return &w->sample[(w->samples - 1) % WITNESS_SAMPLES];
-}
-
-/* The newest one from before @from, or the oldest there is. */
-static const struct witness_sample *
-sample_before(const struct witness *w, btime from)
-{
-  uint count = MIN(w->samples, (uint) WITNESS_SAMPLES);
-
-  for (uint i = 1; i < count; i++)
-  {
-    const struct witness_sample *s = &w->sample[(w->samples - i) % WITNESS_SAMPLES];
-
-    if (s->at <= from)
-      return s;
-  }
-  return &w->sample[(w->samples - count) % WITNESS_SAMPLES];
-}
+/* The sockets */
 
 static void
 sample_due(struct timer *t, void *data)
 {
   struct bfd_engine *e = data;
+  struct witness *w = &e->witness;
+  struct witness_sample *s = &w->sample[w->samples++ % WITNESS_SAMPLES];
 
-  take_sample(e);
+  engine_drops(e);
+  s->at = loop_now(e->loop);
+  memcpy(s->drops, e->drops, sizeof(s->drops));
   if (e->session_count)
     timer_set_in(t, SAMPLE_EVERY);
 }
 
+/* Packets dropped since the newest sample from before @from, or the oldest there is. */
+static u64
+drops_since(struct bfd_engine *e, const struct engine_session *s, btime from)
+{
+  const struct witness *w = &e->witness;
+  uint count = MIN(w->samples, (uint) WITNESS_SAMPLES), i = 1;
+  bool v6 = !ip_is_v4(s->key.remote);
+  u64 before = 0;
+
+  while (i < count && w->sample[(w->samples - i) % WITNESS_SAMPLES].at > from)
+    i++;
+  if (count)
+    before = w->sample[(w->samples - i) % WITNESS_SAMPLES].drops[s->key.hop][v6];
+  engine_drops(e);
+  return e->drops[s->key.hop][v6] - before;
+}
+
+static void
+reports_free(struct resource *r)
+{
+  struct reports *reports = (struct reports *) r;
+
+  for (struct msg *m = reports->first, *next; m; m = next)
+  {
+    next = m->next;
+    msg_free(SKIP_BACK(struct bfd_down, msg.m, m));
+  }
+}
+
+static const struct resource_class reports_class = { .name = "BFD reports",
+                                                     .size = sizeof(struct reports),
+                                                     .free = reports_free };
+
 void
 engine_witness_init(struct bfd_engine *e)
 {
-  e->witness.probe = health_probe_new(e->pool);
+  e->witness.spare = res_new(e->pool, &reports_class);
   e->witness.timer = timer_new(e->pool, e->loop, sample_due, e);
 }
 
@@ -69,20 +84,44 @@ engine_witness_wake(struct bfd_engine *e)
     timer_set_in(e->witness.timer, 0);
 }
 
-void
-engine_witness_late(struct bfd_engine *e, btime from, btime to)
+/* Lateness */
+
+static void
+tell_worst(struct bfd_engine *e, btime late)
 {
   struct witness *w = &e->witness;
+  btime now = loop_now(e->loop);
 
-  w->late[w->lates++ % WITNESS_LATES] = (struct witness_late){ from, to };
-  if (to - from < 2 * w->told)
+  if (now - w->told_at > BFD_WORST_HOLDS)
+    w->told = 0;
+  if (late < w->told + w->told / 2)
     return;
+  w->told_at = now;
 
   struct bfd_worst *worst = msg_alloc(sizeof(*worst));
 
   worst->msg.kind = BFD_WORST_REPORT;
-  worst->late = w->told = to - from;
+  worst->late = w->told = late;
   e->deliver(&worst->msg.m, e->deliver_data);
+}
+
+static btime
+worth(const struct witness_late *l, btime now)
+{
+  return now - l->to > LATES_KEPT ? 0 : l->to - l->from;
+}
+
+void
+engine_witness_late(struct bfd_engine *e, btime from, btime to)
+{
+  struct witness_late *least = e->witness.late;
+
+  for (uint i = 1; i < WITNESS_LATES; i++)
+    if (worth(&e->witness.late[i], to) < worth(least, to))
+      least = &e->witness.late[i];
+  if (worth(least, to) <= to - from)
+    *least = (struct witness_late){ from, to };
+  tell_worst(e, to - from);
 }
 
 /* The longest time after @from in which we could do nothing. */
@@ -91,36 +130,37 @@ longest_stall(const struct witness *w, btime from)
 {
   btime longest = 0;
 
-  for (uint i = 0; i < MIN(w->lates, (uint) WITNESS_LATES); i++)
+  for (uint i = 0; i < WITNESS_LATES; i++)
     longest = MAX(longest, w->late[i].to - MAX(w->late[i].from, from));
   return longest;
 }
 
-static void
-add_machine(struct bfd_engine *e, struct bfd_evidence *ev, btime from)
+/* Reports */
+
+static struct bfd_down *
+take_report(struct bfd_engine *e)
 {
-  struct witness *w = &e->witness;
+  struct msg *m = e->witness.spare->first;
 
-  engine_flush(e); /* the peer shall not wait for this */
-  if (!w->samples || loop_now(e->loop) - newest_sample(w)->at > SAMPLE_FRESH)
-    take_sample(e);
+  if (!m)
+    return msg_alloc(sizeof(struct bfd_down));
+  e->witness.spare->first = m->next;
+  return SKIP_BACK(struct bfd_down, msg.m, m);
+}
 
-  const struct witness_sample *before = sample_before(w, from), *now = newest_sample(w);
-  u64 dropped = now->health.dropped - before->health.dropped;
-
-  ev->stall = longest_stall(w, from);
-  ev->run_delay = now->health.run_delay - before->health.run_delay;
-  ev->dropped = now->drops - before->drops;
-  ev->dropped_before = dropped - MIN(dropped, (u64) ev->dropped); /* which counted ours as well */
-  ev->pressure = now->health.pressure;
+void
+engine_report_back(struct bfd_engine *e, struct bfd_down *down)
+{
+  down->msg.m.next = e->witness.spare->first;
+  e->witness.spare->first = &down->msg.m;
 }
 
 void
 engine_left_up(struct bfd_engine *e, struct engine_session *s, const struct bfd_session *was)
 {
   const struct bfd_session *v = &s->v, *heard = v->remote_disc ? v : was; /* silence made us forget */
-  btime now = loop_now(e->loop), ours = bfd_tx_interval(was->tx_used, was->remote_min_rx);
-  struct bfd_down *down = msg_alloc(sizeof(*down));
+  btime now = loop_now(e->loop), interval = bfd_tx_interval(was->tx_used, was->remote_min_rx);
+  struct bfd_down *down = take_report(e);
   struct bfd_evidence *ev = &down->evidence;
 
   *ev = (struct bfd_evidence){
@@ -128,24 +168,25 @@ engine_left_up(struct bfd_engine *e, struct engine_session *s, const struct bfd_
     .diag = v->diag,
     .remote_state = heard->remote_state,
     .remote_diag = heard->remote_diag,
+    .remote_mult = was->remote_mult,
     .restarted = heard->remote_disc != was->remote_disc,
     .refused_why = s->refused_why,
     .refused = s->refused,
     .up = now - was->since,
     .silence = now - was->last_rx,
     .detection = bfd_session_detection_time(was),
-    .patience = was->params.detect_mult * ours,
+    .patience = was->params.detect_mult * interval,
     .arrivals = s->arrivals,
   };
-  add_machine(e, ev, MIN(was->last_rx, now - MAX(ev->detection, ev->patience)));
-
   down->msg.kind = BFD_DOWN_REPORT;
   down->id = s->id;
+  down->key = s->key;
   down->at = now;
-  down->verdict = bfd_judge(ev);
-  engine_troubles(e, s)->verdicts[down->verdict]++;
-  e->stats.verdicts[down->verdict]++;
-  s->silent_at = down->verdict == BFD_VERDICT_SILENT ? now : 0;
+  down->from = v->diag == BFD_DIAG_NEIGHBOR_DOWN ? now - ev->patience - TOLD_AFTER : was->last_rx;
+  ev->stall = longest_stall(&e->witness, down->from);
+  ev->dropped = drops_since(e, s, down->from);
+  s->silent_at = v->diag == BFD_DIAG_TIMEOUT ? now : 0;
+  s->silent_until = now + ev->detection;
   e->deliver(&down->msg.m, e->deliver_data);
 }
 
@@ -155,19 +196,14 @@ engine_heard_again(struct bfd_engine *e, struct engine_session *s, u8 state, bti
   btime silent_at = s->silent_at;
 
   s->silent_at = 0;
-  if (state != BFD_UP) /* it has noticed something, too, or started anew */
-    return;
+  if (state != BFD_UP || arrival > s->silent_until)
+    return; /* it has noticed something, too, or has started anew; or it was silent for so long */
 
   struct bfd_late *late = msg_alloc(sizeof(*late));
-  struct bfd_troubles *t = engine_troubles(e, s);
 
   late->msg.kind = BFD_LATE_REPORT;
   late->id = s->id;
   late->at = silent_at;
   late->late = MAX(arrival - silent_at, 0);
-  t->verdicts[BFD_VERDICT_SILENT] -= t->verdicts[BFD_VERDICT_SILENT] > 0; /* 0: counters were reset */
-  t->verdicts[BFD_VERDICT_LATE]++;
-  e->stats.verdicts[BFD_VERDICT_SILENT] -= e->stats.verdicts[BFD_VERDICT_SILENT] > 0;
-  e->stats.verdicts[BFD_VERDICT_LATE]++;
   e->deliver(&late->msg.m, e->deliver_data);
 }

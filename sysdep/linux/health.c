@@ -17,12 +17,12 @@ enum source
   SOURCE__MAX
 };
 
-#define TEXT_SIZE 8192
+#define TEXT_SIZE 16384 /* 120 processors; the rest is not counted */
+#define TEXT_PART 4096  /* some files give no more at a time */
 
 struct health_probe
 {
   struct resource r;
-  bool open;
   int fd[SOURCE__MAX];
   char text[TEXT_SIZE], text6[TEXT_SIZE];
 };
@@ -32,7 +32,7 @@ probe_free(struct resource *r)
 {
   struct health_probe *h = (struct health_probe *) r;
 
-  for (uint i = 0; h->open && i < SOURCE__MAX; i++)
+  for (uint i = 0; i < SOURCE__MAX; i++)
     if (h->fd[i] >= 0)
       close(h->fd[i]);
 }
@@ -42,34 +42,35 @@ static const struct resource_class probe_class = { .name = "Health probe",
                                                    .free = probe_free };
 
 struct health_probe *
-health_probe_new(pool *p)
+health_probe_new(pool *p, int tid)
 {
-  return res_new(p, &probe_class);
-}
-
-/* Late, since "thread-self" is the thread that opens. */
-static void
-probe_open(struct health_probe *h)
-{
-  static const char *const paths[SOURCE__MAX] = {
-    [SCHEDSTAT] = "/proc/thread-self/schedstat", [SNMP] = "/proc/thread-self/net/snmp",
-    [SNMP6] = "/proc/thread-self/net/snmp6",     [SOFTNET] = "/proc/thread-self/net/softnet_stat",
+  struct health_probe *h = res_new(p, &probe_class);
+  char schedstat[64];
+  const char *paths[SOURCE__MAX] = {
+    [SCHEDSTAT] = schedstat,           [SNMP] = "/proc/self/net/snmp",
+    [SNMP6] = "/proc/self/net/snmp6",  [SOFTNET] = "/proc/self/net/softnet_stat",
     [PRESSURE] = "/proc/pressure/cpu",
   };
 
+  snprintf(schedstat, sizeof(schedstat), "/proc/self/task/%d/schedstat", tid);
   for (uint i = 0; i < SOURCE__MAX; i++)
     h->fd[i] = open(paths[i], O_RDONLY | O_CLOEXEC);
-  h->open = true;
+  return h;
 }
 
-/* The whole of a file, or nothing. */
+/* All of a file that fits; NULL where nothing can be read. */
 static const char *
 source_text(const struct health_probe *h, enum source which, char *text)
 {
-  ssize_t len = h->fd[which] < 0 ? -1 : pread(h->fd[which], text, TEXT_SIZE - 1, 0);
+  ssize_t len = 0, part;
 
-  text[MAX(len, 0)] = 0;
-  return text;
+  do
+  {
+    part = h->fd[which] < 0 ? -1 : pread(h->fd[which], text + len, MIN(TEXT_SIZE - 1 - len, TEXT_PART), len);
+    len += MAX(part, 0);
+  } while (part > 0 && len < TEXT_SIZE - 1);
+  text[len] = 0;
+  return part >= 0 && len ? text : NULL;
 }
 
 btime
@@ -136,10 +137,17 @@ health_pressure(const char *psi)
 void
 health_read(struct health_probe *h, struct health *now)
 {
-  if (!h->open)
-    probe_open(h);
-  now->run_delay = health_run_delay(source_text(h, SCHEDSTAT, h->text));
-  now->dropped = health_udp_errors(source_text(h, SNMP, h->text), source_text(h, SNMP6, h->text6));
-  now->dropped += health_backlog_drops(source_text(h, SOFTNET, h->text));
-  now->pressure = health_pressure(source_text(h, PRESSURE, h->text));
+  const char *text, *text6;
+
+  if ((text = source_text(h, SCHEDSTAT, h->text)))
+    now->run_delay = health_run_delay(text);
+  if ((text = source_text(h, SNMP, h->text)))
+  {
+    text6 = source_text(h, SNMP6, h->text6);
+    now->udp_errors = health_udp_errors(text, text6 ? text6 : "");
+  }
+  if ((text = source_text(h, SOFTNET, h->text)))
+    now->backlog_drops = health_backlog_drops(text);
+  if ((text = source_text(h, PRESSURE, h->text)))
+    now->pressure = health_pressure(text);
 }

@@ -597,6 +597,7 @@ struct thread
 {
   struct resource r;
   pthread_t id;
+  atomic_int tid; /* the kernel's number; 0 until it runs */
   struct loop *loop;
 };
 
@@ -605,10 +606,17 @@ static const struct resource_class thread_class = { .name = "Thread", .size = si
 static void *
 thread_main(void *arg)
 {
-  struct loop *l = arg;
+  struct thread *t = arg;
 
-  loop_run(l);
+  atomic_store(&t->tid, gettid());
+  loop_run(t->loop);
   return NULL;
+}
+
+int
+thread_tid(const struct thread *t)
+{
+  return atomic_load(&t->tid);
 }
 
 struct thread *
@@ -625,7 +633,7 @@ thread_start(pool *p, struct loop *l)
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, THREAD_STACK);
 
-  bool started = pthread_create(&t->id, &attr, thread_main, l) == 0;
+  bool started = pthread_create(&t->id, &attr, thread_main, t) == 0;
 
   pthread_attr_destroy(&attr);
   pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -153,7 +153,7 @@ def test_dropped(pair):
     record = verdict(one, peer)
     full.close()
     assert record["Verdict"].startswith("kernel dropped, possibly: 0 packets at our sockets, ")
-    assert not record["Dropped by kernel"].endswith("elsewhere 0")
+    assert "elsewhere 0" not in record["Dropped by kernel"]
 
 
 def test_which(lab):
