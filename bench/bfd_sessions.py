@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Many BFD sessions against a simple reflector: CPU, memory and false Downs, beside bird2 in the same run.
+"""Many BFD sessions against a simulator of peers: CPU, memory and false Downs, beside bird2 in the same run.
 
 bfd_sessions.py [-n SESSIONS] [-i INTERVAL_MS] [-t SECONDS] [-r ROUNDS] [--only NAME]
 
-The daemon and the reflector live in two namespaces joined by a veth pair; the daemon is bound to one CPU, the
-reflector to the other. CPU is the time of the daemon's threads on their CPU, per packet sent or received; on veth that
+The daemon and the simulator live in two namespaces joined by a veth pair; the daemon is bound to one CPU, the
+simulator to the other. CPU is the time of the daemon's threads on their CPU, per packet sent or received; on veth that
 includes the far end's way through the kernel for what is sent. Rounds alternate between the daemons; medians and
 ratios are printed.
 """
@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "test", "netns"))
 from lab import Bird2, Lab, Peregrine  # noqa: E402
 
 BUILD = os.environ.get("PEREGRINE_BUILD", ".")
-DAEMON_CPU, REFLECTOR_CPU = 0, 1
+DAEMON_CPU, SIMULATOR_CPU = 0, 1
 
 
 def addresses(count):
@@ -40,13 +40,10 @@ def config(opts, ifname):
 
 
 def prepare(link, opts):
-    """Addresses on both sides, and neighbour entries that need no cache space."""
+    """An address for the daemon, and neighbour entries that need no cache space."""
     link.a.ns.ip(f"addr add 10.200.255.254/16 dev {link.a.ifname}",
-                 *(f"neigh replace {a} lladdr {link.b.mac} nud permanent dev {link.a.ifname}"
+                 *(f"neigh replace {a} lladdr 02:50:47:00:ff:ff nud permanent dev {link.a.ifname}"
                    for a in addresses(opts.sessions)))
-    link.b.ns.ip("route add local 10.200.0.0/17 dev lo",
-                 f"addr add 10.200.255.253/16 dev {link.b.ifname}",
-                 f"neigh replace 10.200.255.254 lladdr {link.a.mac} nud permanent dev {link.b.ifname}")
 
 
 def process_cpu(pid):
@@ -71,10 +68,10 @@ def run_once(kind, opts):
         prepare(link, opts)
         daemon = kind(link.a.ns, config(opts, link.a.ifname))
         bind(daemon.pid, DAEMON_CPU)
-        reflector = subprocess.Popen(
-            ["ip", "netns", "exec", link.b.ns.full, "taskset", "-c", str(REFLECTOR_CPU),
-             os.path.join(BUILD, "bench", "reflector"), "-b", addresses(1)[0], "-n", str(opts.sessions),
-             "-i", str(opts.interval * 1000), "-m", "3", "-t", str(opts.seconds + 10), "-d", link.b.ifname],
+        simulator = subprocess.Popen(
+            ["ip", "netns", "exec", link.b.ns.full, "taskset", "-c", str(SIMULATOR_CPU),
+             os.path.join(BUILD, "bench", "simulator"), "-b", addresses(1)[0], "-n", str(opts.sessions),
+             "-i", str(opts.interval * 1000), "-m", "3", "-d", link.b.ifname],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
             limit = time.monotonic() + 60
@@ -89,8 +86,8 @@ def run_once(kind, opts):
             up = sum(s["state"] == "Up" for s in daemon.sessions())
             memory = rss_kb(daemon.pid)
         finally:
-            reflector.send_signal(signal.SIGINT)
-            report = reflector.communicate(timeout=20)[0]
+            simulator.send_signal(signal.SIGINT)
+            report = simulator.communicate(timeout=20)[0]
         count = after[1] - before[1]
         return {
             "packets/s": count / opts.seconds,

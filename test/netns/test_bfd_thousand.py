@@ -11,6 +11,7 @@ from scenario import bfd, direct
 
 COUNT = 1000
 OPTIONS = "interval 200 ms; multiplier 5;"
+NOBODY = "02:50:47:00:ff:ff"  # of no interface: the simulator hears it, and the kernel beside it does not answer
 BUILD = os.path.abspath(os.environ.get("PEREGRINE_BUILD", "."))
 
 
@@ -20,17 +21,15 @@ def addresses():
 
 @pytest.fixture
 def far_end(lab):
-    """The link, and the reflector of bench/ as a thousand peers at its other end."""
-    program = require_program(os.path.join(BUILD, "bench", "reflector"))
+    """The link, and the simulator of bench/ as a thousand peers at its other end."""
+    program = require_program(os.path.join(BUILD, "bench", "simulator"))
     link = lab.link(lab.ns("a"), lab.ns("b"))
     a, b = link.ends
     a.ns.ip(f"addr add 10.200.255.1/16 dev {a.ifname}",
-            *(f"neigh replace {x} lladdr {b.mac} nud permanent dev {a.ifname}" for x in addresses()))
-    b.ns.ip("route add local 10.200.0.0/17 dev lo", f"addr add 10.200.255.2/16 dev {b.ifname}",
-            f"neigh replace 10.200.255.1 lladdr {a.mac} nud permanent dev {b.ifname}")
+            *(f"neigh replace {x} lladdr {NOBODY} nud permanent dev {a.ifname}" for x in addresses()))
     with b.ns.inside():
         peers = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, "-b", "10.200.1.0", "-n", str(COUNT * 2),
-                                  "-i", "200000", "-m", "5", "-d", b.ifname], stdout=subprocess.DEVNULL)
+                                  "-i", "200000", "-m", "5", "-d", b.ifname], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     yield link
     peers.kill()
     peers.wait()
