@@ -23,7 +23,7 @@ measure_start(struct measure *m, btime now)
 void
 measure_gap(struct measure *m, btime gap, btime interval)
 {
-  btime bin = MAX(gap, 0) * GAP_UNIT / MAX(interval, 1);
+  btime bin = MAX(gap, 0) * GAP_UNIT / m->interval;
 
   m->gaps.bins[MIN(bin, GAP_BINS - 1)]++;
   m->gaps.min = m->gaps.count ? MIN(m->gaps.min, gap) : gap;

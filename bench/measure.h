@@ -22,9 +22,9 @@ struct measure
 
   struct
   {
-    u64 count, early, late; /* early, late: outside of the window of RFC 5880 6.8.7 */
+    u64 count, early, late; /* early, late: outside of the session's window, RFC 5880 6.8.7 */
     btime min, max;
-    u64 bins[GAP_BINS]; /* in relation to the interval of the session; the last one holds what is beyond */
+    u64 bins[GAP_BINS]; /* the last one holds what is beyond */
   } gaps;
 
   struct
