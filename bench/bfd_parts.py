@@ -1,15 +1,13 @@
-"""The measurements. Each takes a rig and returns figures: {(part, what, unit): number, or None where there is none}."""
+"""The measurements. Each takes a rig and returns figures: {(part, what, unit): number}."""
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass
 
-from bfd_rig import BoundPeregrine, NotHeld, PlainPeregrine, Rig, bird_config, false_downs, stalled_downs, takes_part
+from bfd_rig import BoundPeregrine, NotHeld, PlainPeregrine, Rig, bird_config, false_downs, process_cpu, stalled_downs
 
 PARTS = ("cpu", "memory", "up", "jitter", "detect", "held", "busy", "stopped", "reload")
 ONE_IN_TEN, ALL, ONE = "one in ten dies", "all die at once", "one dies"
@@ -27,6 +25,7 @@ class Scene:
     deaths: tuple = ()
     rounds: int = 1  # of the short form
     full: bool = False  # not in the short form
+    long: bool = False  # one round is enough
 
     @property
     def name(self):
@@ -41,13 +40,14 @@ SCENES = (
     Scene(1000, 10000, ("cpu", "jitter"), rounds=2),
     Scene(3000, 50000, ("cpu",), rounds=2),
     Scene(4000, 50000, ("detect",), (ALL,), full=True),
-    Scene(10000, 50000, ("up", "cpu", "memory", "detect"), (ONE,), full=True),
-    Scene(2000, 10000, ("held",), full=True),
-    Scene(10000, 50000, ("held",), full=True),
-    Scene(500, 3300, ("held",), full=True),
-    Scene(1000, 50000, ("busy",), full=True),
-    Scene(100, 50000, ("stopped",), full=True),
+    Scene(10000, 50000, ("cpu", "detect"), (ONE,), full=True),
+    Scene(10000, 300000, ("up", "cpu", "memory", "detect"), (ONE,), full=True),
     Scene(10000, 300000, ("reload",), full=True),
+    Scene(2000, 10000, ("held",), full=True, long=True),
+    Scene(10000, 50000, ("held",), full=True, long=True),
+    Scene(500, 3300, ("held",), full=True, long=True),
+    Scene(1000, 50000, ("busy",), full=True, long=True),
+    Scene(100, 50000, ("stopped",), full=True, long=True),
 )
 
 
@@ -58,8 +58,6 @@ def grouped(number):
 def run_scene(scene, kind, parts, seconds, note):
     """Figures of one start of the daemon; `note` is told what could not be measured."""
     wanted = [p for p in scene.parts if p in parts]
-    if not takes_part(kind, scene.count, scene.interval):
-        return {}
     if "busy" in wanted:
         return busy(scene, kind, note)
     figures = {}
@@ -109,11 +107,12 @@ def window(rig, scene, parts, seconds):
 
 
 def jitter(gaps, scene):
-    figures = {("jitter", f"gap {name}, {scene.name}", "ms"): gaps[f"{key}_us"] / 1000 if gaps["count"] else None
+    if not gaps["count"]:
+        return {}
+    figures = {("jitter", f"gap {name}, {scene.name}", "ms"): gaps[f"{key}_us"] / 1000
                for name, key in (("p1", "p1"), ("p50", "p50"), ("p99", "p99"), ("longest", "max"))}
-    for name in ("early", "late"):
-        figures[("jitter", f"gaps 1 ms too {'short' if name == 'early' else 'long'}, {scene.name}", "%")] = (
-            100 * gaps[name] / gaps["count"] if gaps["count"] else None)
+    for name, key in (("short", "early"), ("long", "late")):
+        figures[("jitter", f"gaps 1 ms too {name}, {scene.name}", "%")] = 100 * gaps[key] / gaps["count"]
     return figures
 
 
@@ -138,7 +137,9 @@ def kill_some(rig, death, turn=0):
 
 
 def late(part, what, errors):
-    return {(part, f"{what}: late {name}", "ms"): errors[f"{key}_us"] / 1000 if errors["count"] else None
+    if not errors["count"]:
+        return {}
+    return {(part, f"{what}: late {name}", "ms"): errors[f"{key}_us"] / 1000
             for name, key in (("p50", "p50"), ("p99", "p99"), ("at worst", "max"))}
 
 
@@ -158,7 +159,7 @@ def detect(rig, name, death):
 
 def held(rig, scene, seconds=60):
     rig.ask("mark")
-    drops = rig.drops()
+    drops, used = rig.drops(), process_cpu(rig.simulator.process.pid)
     time.sleep(seconds)
     stats = rig.stats()
     what = f"{scene.name}, {seconds} s"
@@ -166,7 +167,8 @@ def held(rig, scene, seconds=60):
             ("held", f"{what}: Downs while the simulator was late", ""): stalled_downs(stats),
             ("held", f"{what}: packets the daemon had no room for", ""): rig.drops() - drops,
             ("held", f"{what}: packets the simulator lost", ""): stats["drops"] + stats["send_errors"],
-            ("held", f"{what}: simulator late at worst", "ms"): stats["late_max_us"] / 1000}
+            ("held", f"{what}: simulator late at worst", "ms"): stats["late_max_us"] / 1000,
+            ("held", f"{what}: CPU of the simulator", "%"): 100 * (process_cpu(rig.simulator.process.pid) - used) / seconds}
 
 
 def stopped(rig, scene, times=100):
@@ -257,7 +259,7 @@ def busy(scene, kind, note):
 
 def busy_one(rig, name, seconds=60):
     """One in ten dies and comes back, again and again."""
-    turn, deadline = 0, time.monotonic() + seconds
+    turn, deadline, drops = 0, time.monotonic() + seconds, rig.drops()
     rig.ask("mark")
     with hogs(), reloads(rig) if rig.kind.config_text is bird_config else contextlib.nullcontext([0]) as count:
         while time.monotonic() < deadline:
@@ -271,4 +273,5 @@ def busy_one(rig, name, seconds=60):
             ("busy", f"{name}: failures noticed", ""): stats["detect"]["count"],
             ("busy", f"{name}: false Downs", ""): false_downs(stats),
             ("busy", f"{name}: Downs while the simulator was late", ""): stalled_downs(stats),
+            ("busy", f"{name}: packets the daemon had no room for", ""): rig.drops() - drops,
             ("busy", f"{name}: reloads", ""): count[0]}

@@ -19,8 +19,7 @@ class Results:
 
     def add(self, name, number, figures):
         for row, value in figures.items():
-            if value is not None:
-                self.rows.setdefault(row, {n: {} for n in self.names})[name][number] = value
+            self.rows.setdefault(row, {n: {} for n in self.names})[name][number] = value
 
     def note(self, name, text):
         line = f"{name}: {text}"

@@ -4,23 +4,20 @@ The daemon and its helpers are bound to one CPU, the simulator to the other. On 
 sends to the far end, and the simulator's what that sends, up to the daemon's socket.
 """
 
-import json
 import os
 import re
-import subprocess
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "test", "netns"))
 
-from lab import Bird2, FrrBfdd, Lab, Peregrine, WaitTimeout, require_program  # noqa: E402
+from lab import Bird2, FrrBfdd, Lab, Peregrine, WaitTimeout  # noqa: E402
+from simulator import Simulator, meet  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("PEREGRINE_BUILD", "."))
 DAEMON_CPU, SIMULATOR_CPU = 0, 1
 MULTIPLIER = 3
-OWN = "10.200.255.254"
-NOBODY = "02:50:47:00:ff:ff"  # a hardware address no interface has: only the simulator hears what goes there
 START_LIMIT = 30
 FRR_MOST = 300  # from a thousand on, 15 s after its start it had not answered yet
 FRR_FASTEST = 50000
@@ -85,31 +82,6 @@ def takes_part(kind, count, interval):
     return not issubclass(kind, FrrBfdd) or (count <= FRR_MOST and interval >= FRR_FASTEST)
 
 
-class Simulator:
-    """The far end; commands and answers are those of simulator.c."""
-
-    def __init__(self, link, count, interval):
-        program = require_program(os.path.join(BUILD, "bench", "simulator"))
-        with link.b.ns.inside():
-            self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-                ["setpriv", "--pdeathsig", "KILL", "--", "taskset", "-c", str(SIMULATOR_CPU), program, "-r",
-                 "-d", link.b.ifname, "-b", addresses(1)[0], "-n", str(count), "-i", str(interval), "-m", str(MULTIPLIER)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ask("stats")  # it is ready when it answers
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError("the simulator is gone")
-        return json.loads(answer)
-
-    def close(self):
-        self.process.kill()
-        self.process.communicate()
-
-
 class Rig:
     """One daemon with `count` sessions at `interval` microseconds, in a with statement."""
 
@@ -136,9 +108,9 @@ class Rig:
     def _start(self):
         link = self.lab.link(self.lab.ns("daemon"), self.lab.ns("peers"))
         self.ifname = link.a.ifname
-        link.a.ns.ip(f"addr add {OWN}/16 dev {self.ifname}",
-                     *(f"neigh replace {a} lladdr {NOBODY} nud permanent dev {self.ifname}" for a in addresses(self.count)))
-        self.simulator = Simulator(link, self.count, self.interval)
+        meet(link.a, addresses(self.count))
+        self.simulator = Simulator(link.b, addresses(1)[0], self.count, self.interval, MULTIPLIER, "-r",
+                                   wrapper=("taskset", "-c", str(SIMULATOR_CPU)))
         self.daemon = self.kind(link.a.ns, self.config(self.interval), limit=START_LIMIT)
 
     def _stop(self):
@@ -153,7 +125,7 @@ class Rig:
         return self.simulator.ask(command)
 
     def stats(self):
-        return self.ask("stats")
+        return self.simulator.stats()
 
     def wait(self, reached, limit, what):
         """Ask the simulator until `reached(stats)`; returns these."""
@@ -173,9 +145,7 @@ class Rig:
                          limit, "all Up")
 
     def cpu(self):
-        """Seconds on a CPU, all threads, from the scheduler: tick sampling would alias with ticks of the daemon's own."""
-        tasks = f"/proc/{self.daemon.pid}/task"
-        return sum(int(read(f"{tasks}/{tid}/schedstat").split()[0]) for tid in os.listdir(tasks)) / 1e9
+        return process_cpu(self.daemon.pid)
 
     def rss(self):
         """Bytes."""
@@ -191,6 +161,12 @@ class Rig:
 def read(path):
     with open(path, encoding="ascii", errors="replace") as f:
         return f.read()
+
+
+def process_cpu(pid):
+    """Seconds on a CPU, all threads, from the scheduler: tick sampling would alias with ticks of the daemon's own."""
+    tasks = f"/proc/{pid}/task"
+    return sum(int(read(f"{tasks}/{tid}/schedstat").split()[0]) for tid in os.listdir(tasks)) / 1e9
 
 
 def sessions_lost(downs, expired):

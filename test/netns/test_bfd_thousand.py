@@ -1,18 +1,16 @@
 """A thousand neighbours, removed by one reload and added again by the next."""
 
 import os
-import subprocess
 import time
 
 import pytest
 
-from lab import Peregrine, require_program, wait_until
+from lab import Peregrine, wait_until
 from scenario import bfd, direct
+from simulator import Simulator, meet
 
 COUNT = 1000
 OPTIONS = "interval 200 ms; multiplier 5;"
-NOBODY = "02:50:47:00:ff:ff"  # of no interface: the simulator hears it, and the kernel beside it does not answer
-BUILD = os.path.abspath(os.environ.get("PEREGRINE_BUILD", "."))
 
 
 def addresses():
@@ -21,18 +19,12 @@ def addresses():
 
 @pytest.fixture
 def far_end(lab):
-    """The link, and the simulator of bench/ as a thousand peers at its other end."""
-    program = require_program(os.path.join(BUILD, "bench", "simulator"))
+    """The link, and simulated peers at its other end, more than a thousand addresses of them."""
     link = lab.link(lab.ns("a"), lab.ns("b"))
-    a, b = link.ends
-    a.ns.ip(f"addr add 10.200.255.1/16 dev {a.ifname}",
-            *(f"neigh replace {x} lladdr {NOBODY} nud permanent dev {a.ifname}" for x in addresses()))
-    with b.ns.inside():
-        peers = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, "-b", "10.200.1.0", "-n", str(COUNT * 2),
-                                  "-i", "200000", "-m", "5", "-d", b.ifname], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    meet(link.a, addresses())
+    peers = Simulator(link.b, "10.200.1.0", COUNT * 2, 200000, 5)
     yield link
-    peers.kill()
-    peers.wait()
+    peers.close()
 
 
 def up(daemon):
