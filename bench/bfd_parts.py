@@ -67,7 +67,7 @@ def run_scene(scene, kind, parts, seconds, note):
             if "up" in wanted:
                 figures[("up", f"all of {scene.name} Up", "s")] = (start["all_up_us"] - start["first_rx_us"]) / 1e6
             if {"cpu", "jitter"} & set(wanted):
-                figures.update(window(rig, scene, wanted, seconds))
+                figures.update(window(rig, scene, wanted, seconds, note))
             if "memory" in wanted:
                 time.sleep(max(0, start["all_up_us"] / 1e6 + SETTLED - time.monotonic()))
                 figures[("memory", f"resident, {scene.name}", "bytes")] = rig.rss()
@@ -85,7 +85,7 @@ def run_scene(scene, kind, parts, seconds, note):
 # -- quiet times
 
 
-def window(rig, scene, parts, seconds):
+def window(rig, scene, parts, seconds, note):
     """Processor time and gaps while nothing happens."""
     time.sleep(1)
     rig.ask("mark")
@@ -95,6 +95,7 @@ def window(rig, scene, parts, seconds):
     stats = rig.stats()
     used, elapsed = (y - x for x, y in zip(before, after))
     packets = stats["received"] + stats["sent"]
+    doubt(stats, packets / elapsed, scene, note)
     figures = {}
     if "cpu" in parts:
         figures = {("cpu", f"packets, {scene.name}", "1/s"): packets / elapsed,
@@ -104,6 +105,16 @@ def window(rig, scene, parts, seconds):
     if "jitter" in parts:
         figures.update(jitter(stats["gaps"], scene))
     return figures
+
+
+def doubt(stats, rate, scene, note):
+    """What makes figures questionable: each session sends about once in 7/8 of its interval, as its peer does."""
+    expected = 2 * scene.count / (scene.interval / 1e6 * 7 / 8)
+    if abs(rate / expected - 1) > 0.1:
+        note(f"{scene.name}: {rate:.0f} packets/s where {expected:.0f} were expected")
+    lost = stats["drops"] + stats["send_errors"]
+    if lost:
+        note(f"{scene.name}: the simulator lost {lost} packets")
 
 
 def jitter(gaps, scene):
