@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from bfd_rig import BoundPeregrine, NotHeld, PlainPeregrine, Rig, bird_config, false_downs, process_cpu, stalled_downs
 
 PARTS = ("cpu", "memory", "up", "jitter", "detect", "held", "busy", "stopped", "reload")
-ONE_IN_TEN, ALL, ONE = "one in ten dies", "all die at once", "one dies"
+ONE_IN_TEN, ALL, ONE = "one in ten dies", "all die at once", "one at a time dies"
+LONELY_DEATHS = 10
 SETTLED = 5  # seconds Up before memory is looked at
 HOGS = 4
 
@@ -158,7 +159,8 @@ def detect(rig, name, death):
     rig.ask("speak")
     rig.wait_up()
     rig.ask("mark")
-    stats = kill_some(rig, death)
+    for turn in range(LONELY_DEATHS if death == ONE else 1):
+        stats = kill_some(rig, death, turn)
     what = f"{name}, {death}"
     return {**late("detect", what, stats["detect"]),
             ("detect", f"{what}: too early", ""): stats["detect"].get("early", 0),
