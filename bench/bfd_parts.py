@@ -35,7 +35,7 @@ class Scene:
 
 SCENES = (
     Scene(1, 50000, ("memory",)),
-    Scene(100, 50000, ("cpu", "jitter", "detect"), (ONE_IN_TEN, ALL)),
+    Scene(100, 50000, ("cpu", "jitter", "detect"), (ONE_IN_TEN, ALL), rounds=2),
     Scene(300, 50000, ("cpu", "memory"), rounds=2),
     Scene(1000, 50000, ("up", "cpu", "jitter", "memory", "detect"), (ONE_IN_TEN, ALL), rounds=2),
     Scene(1000, 10000, ("cpu", "jitter"), rounds=2),
