@@ -1,17 +1,16 @@
 """A thousand neighbours, removed by one reload and added again by the next."""
 
 import os
-import subprocess
 import time
 
 import pytest
 
-from lab import Peregrine, require_program, wait_until
+from lab import Peregrine, wait_until
 from scenario import bfd, direct
+from simulator import Simulator, meet
 
 COUNT = 1000
 OPTIONS = "interval 200 ms; multiplier 5;"
-BUILD = os.path.abspath(os.environ.get("PEREGRINE_BUILD", "."))
 
 
 def addresses():
@@ -20,20 +19,12 @@ def addresses():
 
 @pytest.fixture
 def far_end(lab):
-    """The link, and the reflector of bench/ as a thousand peers at its other end."""
-    program = require_program(os.path.join(BUILD, "bench", "reflector"))
+    """The link, and simulated peers at its other end, more than a thousand addresses of them."""
     link = lab.link(lab.ns("a"), lab.ns("b"))
-    a, b = link.ends
-    a.ns.ip(f"addr add 10.200.255.1/16 dev {a.ifname}",
-            *(f"neigh replace {x} lladdr {b.mac} nud permanent dev {a.ifname}" for x in addresses()))
-    b.ns.ip("route add local 10.200.0.0/17 dev lo", f"addr add 10.200.255.2/16 dev {b.ifname}",
-            f"neigh replace 10.200.255.1 lladdr {a.mac} nud permanent dev {b.ifname}")
-    with b.ns.inside():
-        peers = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, "-b", "10.200.1.0", "-n", str(COUNT * 2),
-                                  "-i", "200000", "-m", "5", "-d", b.ifname], stdout=subprocess.DEVNULL)
+    meet(link.a, addresses())
+    peers = Simulator(link.b, "10.200.1.0", COUNT * 2, 200000, 5)
     yield link
-    peers.kill()
-    peers.wait()
+    peers.close()
 
 
 def up(daemon):
