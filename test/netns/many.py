@@ -85,9 +85,10 @@ def totals(daemon):
     found = {}
     for _, text in daemon.birdc("show bfd sessions all"):
         single = re.fullmatch(r"  ((?:Sessions went|Verdict|Packets refused)[^:]*): (\d+)", text)
-        several = text.startswith("  Packets received: ") or text.startswith("  Late ticks: ")
-        for name, value in [single.groups()] if single else re.findall(r"([A-Za-z][a-z ]+): (\d+)", text) if several else ():
-            found[name.strip()] = int(value)
+        if single:
+            found[single[1]] = int(single[2])
+        elif text.startswith(("  Packets received: ", "  Late ticks: ")):
+            found.update((name.strip(), int(value)) for name, value in re.findall(r"([A-Za-z][a-z ]+): (\d+)", text))
     return found
 
 

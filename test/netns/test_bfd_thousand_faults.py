@@ -50,7 +50,8 @@ def test_the_interface_goes_and_comes_back(scene):
         assert descriptors(one) < files - COUNT / 2  # those of the sessions
         if times == 2:
             far.kill()
-            a.ns.ip(f"link add {a.ifname} address {a.mac} type veth peer name {b.ifname} address {b.mac} netns {b.ns.full}")
+            a.ns.ip(f"link add {a.ifname} address {a.mac} type veth "
+                    f"peer name {b.ifname} address {b.mac} netns {b.ns.full}")
             for end in far.link.ends:
                 end.ns.ip(*addresses(end))
         else:
@@ -85,3 +86,11 @@ def test_all_die_together_twice(scene):
         assert time.monotonic() - asked < PROMPT
     slow.close()
     assert records(one) == found
+
+
+@pytest.mark.xfail(strict=True, reason="lines that tell of Up and of Down share one limit, which is then used up")
+def test_the_log_tells_of_them_soon_after_they_came_up(scene):
+    one, far = scene
+    far.kill()
+    wait_states(one, "Down", COUNT)
+    wait_until(lambda: "went Down" in one.log(tail=None), 2, "a line for one of them")
