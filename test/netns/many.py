@@ -46,16 +46,15 @@ class Far:
         b.ns.ip(f"addr replace 10.200.255.2/16 dev {b.ifname}",
                 f"neigh replace 10.200.255.1 lladdr {a.mac} nud permanent dev {b.ifname}")
 
-    def start(self, priority=None):
-        """`priority`: that of real time, where it is permitted, so that the peers are never late themselves."""
+    def start(self, priority=40):
+        """In real time where that is permitted, so that the neighbours are not silent when the machine is busy."""
         program = require_program(os.path.join(BUILD, "bench", "reflector"))
         with self.link.b.ns.inside():  # twice as many numbers, since addresses are 250 to a net
             self.proc = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, "-b", "10.200.1.0", "-n",
                                           str(2 * self.count), "-i", str(self.interval * 1000), "-m", str(self.mult),
                                           "-d", self.link.b.ifname], stdout=subprocess.DEVNULL)
-        if priority:
-            with contextlib.suppress(PermissionError):
-                os.sched_setscheduler(self.proc.pid, os.SCHED_FIFO, os.sched_param(priority))
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(self.proc.pid, os.SCHED_FIFO, os.sched_param(priority))
 
     def kill(self):
         if self.proc and self.proc.poll() is None:

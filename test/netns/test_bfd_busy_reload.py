@@ -1,5 +1,4 @@
-"""A thousand sessions fail while two hundred thousand routes are being read: each is recorded and acted on, and no other
-one suffers."""
+"""A thousand sessions fail while 200 000 routes are being read: each is recorded and acted on, no other one suffers."""
 
 import time
 
@@ -37,6 +36,7 @@ def test_failures_during_a_big_reload(lab):
     two = Peregrine(other.b.ns, bfd(direct(other.a.ip4, other.b), options=LIVING))
     wait_states(one, "Up", COUNT + 1)
     wait_until(lambda: count(one, "behind") == COUNT, 5, "the routes behind the sessions")
+    before = totals(one).get("Sessions went down, Time expired", 0)
     one.config = sessions + static(*(f"{prefix(i)} via {other.b.ip4}" for i in range(ROUTES)), name="many")
     one._write_config()  # pylint: disable=protected-access
     with one.control() as client:
@@ -50,7 +50,7 @@ def test_failures_during_a_big_reload(lab):
     wait_states(one, "Down", COUNT)
     wait_until(lambda: count(one, "behind") == 0, 10, lambda: f"{count(one, 'behind')} routes behind dead sessions")
     counted = totals(one)
-    assert counted["Sessions went down, Time expired"] == COUNT and counted["Sessions went up"] == COUNT + 1
+    assert counted["Sessions went down, Time expired"] == before + COUNT
     assert {a for a, _ in records(one)} == set(far.addresses)
     assert one.session(other.b.ip4)["state"] == "Up" and two.session(other.a.ip4)["state"] == "Up"
     assert records(two) == [] and not any(name.startswith("Sessions went down") for name in totals(two))

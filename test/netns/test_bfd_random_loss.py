@@ -26,7 +26,7 @@ def test_as_many_flaps_as_chance_explains(lab):
     """A packet that came is the last one for a detection time if the next three are lost, whatever the jitter."""
     link = lab.link(lab.ns("a"), lab.ns("b"), bridge=True)
     far = Far(link, COUNT, interval=40, mult=3)
-    far.start(priority=40)
+    far.start()
     one = Peregrine(link.a.ns, far.config())
     wait_states(one, "Up", COUNT)
     quiet = time.monotonic() + 1
