@@ -59,3 +59,36 @@ def test_flood(lab, kind, family):
     assert one.usage()[1] < 60_000
     assert len(one.log(tail=None).splitlines()) < 500  # no line for each of them
     assert not flood.received  # nor an answer
+
+
+def test_many_strangers(lab):
+    """Well-formed packets of a hundred neighbours nobody knows, ten times as many as the sessions send."""
+    near, far, evil = lab.lan(lab.ns("a"), lab.ns("b"), lab.ns("c")).ends
+    strangers = [f"10.77.1.{100 + i}" for i in range(100)]
+    evil.ns.ip(*(f"addr add {x}/24 dev {evil.ifname}" for x in strangers))
+    one = Peregrine(near.ns, bfd(direct(far.ip4, near), direct(far.ip6, near), options=PATIENT))
+    two = Peregrine(far.ns, bfd(direct(near.ip4, far), direct(near.ip6, far), options=PATIENT))
+    for remote in (far.ip4, far.ip6):
+        wait_fast(one, remote, timeout=0.5)
+    socks = []
+    for x in strangers:
+        with evil.ns.inside():
+            socks.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        socks[-1].setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+        socks[-1].bind((x, 0))
+    rng, sent, rounds = random.Random(2), 0, 0
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        for sock in socks[rounds % 4::4]:  # 25 in 50 ms, where the two sessions expect two
+            first = sent % 2
+            sock.sendto(Control(state=DOWN if first else UP, my_disc=rng.randrange(1, 1 << 32),
+                                your_disc=0 if first else rng.randrange(1, 1 << 32)).encode(), (near.ip4, 3784))
+            sent += 1
+        rounds += 1
+        time.sleep(0.05)
+    for sock in socks:
+        sock.close()
+    wait_until(lambda: refused(one) == {"no such session": sent}, 2, lambda: f"{sent} refused, not {refused(one)}")
+    for daemon in (one, two):
+        assert {(b["Session state"], b["Counters/Went down"]) for b in daemon.session_details()} == {("Up", "0")}
+    assert "refused" not in one.log(tail=None)  # neighbours that look for a session are no error
