@@ -273,7 +273,9 @@ bfd_history_late(struct bfd_proto *p, const struct bfd_late *late)
   if (!p->provider)
     return;
   LIST_WALK (r, &p->history->records, n)
-    if (r->id == late->id && r->at == late->at)
+    if (r->at < late->at)
+      return; /* forgotten */
+    else if (r->id == late->id && r->at == late->at)
     {
       if (r->verdict != BFD_VERDICT_SILENT)
         return;

@@ -1,15 +1,13 @@
-"""Many sessions over one link: bench/reflector is the far end of all of them, in one process."""
+"""Many sessions over one link: the simulator of bench/ is the far end of all of them, in one process."""
 
 import contextlib
 import os
 import re
-import signal
-import subprocess
 
-from lab import require_program, wait_until
+from lab import wait_until
 from scenario import bfd, direct
+from simulator import Simulator, meet
 
-BUILD = os.path.abspath(os.environ.get("PEREGRINE_BUILD", "."))
 LIMIT = 15.0  # for all of them to come up or go down, on a busy machine
 
 
@@ -21,8 +19,7 @@ class Far:
 
     def __init__(self, link, count, interval=200, mult=5):
         self.link, self.count, self.interval, self.mult = link, count, interval, mult
-        self.proc = None
-        link.b.ns.ip("route add local 10.200.0.0/17 dev lo")
+        self.simulator = None
         self.connect()
         link.a.ns.lab.adopt(self)
 
@@ -39,35 +36,27 @@ class Far:
         return bfd(*(direct(x, self.link.a) for x in self.addresses), options=self.options, **kwargs)
 
     def connect(self):
-        """Addresses for both ends, and link-layer addresses without asking: those are lost when an interface goes."""
-        a, b = self.link.a, self.link.b
-        a.ns.ip(f"addr replace 10.200.255.1/16 dev {a.ifname}",
-                *(f"neigh replace {x} lladdr {b.mac} nud permanent dev {a.ifname}" for x in self.addresses))
-        b.ns.ip(f"addr replace 10.200.255.2/16 dev {b.ifname}",
-                f"neigh replace 10.200.255.1 lladdr {a.mac} nud permanent dev {b.ifname}")
+        """An address for the daemon, and link-layer addresses of all: both are lost when an interface goes."""
+        meet(self.link.a, self.addresses)
 
     def start(self, priority=40):
         """In real time where that is permitted, so that the neighbours are not silent when the machine is busy."""
-        program = require_program(os.path.join(BUILD, "bench", "reflector"))
-        with self.link.b.ns.inside():  # twice as many numbers, since addresses are 250 to a net
-            self.proc = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, "-b", "10.200.1.0", "-n",
-                                          str(2 * self.count), "-i", str(self.interval * 1000), "-m", str(self.mult),
-                                          "-d", self.link.b.ifname], stdout=subprocess.DEVNULL)
+        self.simulator = Simulator(self.link.b, "10.200.1.0", 2 * self.count, self.interval * 1000, self.mult, "-r")
         with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(self.proc.pid, os.SCHED_FIFO, os.sched_param(priority))
+            os.sched_setscheduler(self.simulator.process.pid, os.SCHED_FIFO, os.sched_param(priority))
 
     def kill(self):
-        if self.proc and self.proc.poll() is None:
-            self.proc.send_signal(signal.SIGKILL)
-            self.proc.wait()
+        if self.simulator:
+            self.simulator.close()
+        self.simulator = None
 
     stop = kill
 
     def trouble(self):
-        return "the reflector died" if self.proc and self.proc.poll() not in (None, -signal.SIGKILL) else None
+        return "the simulator died" if self.simulator and self.simulator.process.poll() is not None else None
 
     def describe(self):
-        return f"--- {self.count} neighbours of one reflector"
+        return f"--- {self.count} neighbours of one simulator"
 
 
 def in_state(daemon, state):

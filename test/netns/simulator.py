@@ -11,7 +11,7 @@ NOBODY = "02:50:47:00:ff:ff"  # of no interface: the simulator hears it, and the
 
 def meet(end, addresses, own="10.200.255.254/16"):
     """Let `end` have the address `own` and send to peers at `addresses`. Entries like these have no limit to their number."""
-    end.ns.ip(f"addr add {own} dev {end.ifname}",
+    end.ns.ip(f"addr replace {own} dev {end.ifname}",
               *(f"neigh replace {a} lladdr {NOBODY} nud permanent dev {end.ifname}" for a in addresses))
 
 

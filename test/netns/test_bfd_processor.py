@@ -60,7 +60,7 @@ def fixture_scene(lab, cpu):
     link = lab.link(lab.ns("a"), lab.ns("b"))
     far = Far(link, COUNT, interval=100, mult=3)
     far.start(priority=70)
-    os.sched_setaffinity(far.proc.pid, set(os.sched_getaffinity(0)) - {cpu})
+    os.sched_setaffinity(far.simulator.process.pid, set(os.sched_getaffinity(0)) - {cpu})
     one = Peregrine(link.a.ns, far.config())
     bind(one, cpu)
     wait_states(one, "Up", COUNT)
