@@ -149,13 +149,14 @@ struct thread;
 struct thread *thread_start(pool *p, struct loop *l);
 void thread_join(struct thread *t);
 
-/* The kernel's number of it, under which it stands in /proc; 0 before it has begun to run. */
+/* The kernel's number of it, under which it stands in /proc. */
 int thread_tid(const struct thread *t);
 
 /*
  * Let the thread run before all that is not real-time (SCHED_FIFO), for loops that sleep most of the time and
- * must be punctual. 0 or -errno: it takes CAP_SYS_NICE or a limit on RTPRIO. When such a loop is busy all the
- * time it rests for 1 ms in every 10.
+ * must be punctual. 0 or -errno: it takes CAP_SYS_NICE or a limit on RTPRIO; without it the thread is at
+ * least asked for to be scheduled soon. When a real-time loop is busy all the time it rests for 1 ms in
+ * every 10.
  */
 int thread_realtime(struct thread *t);
 

@@ -10,10 +10,13 @@
 #include <signal.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -25,7 +28,8 @@
 #define ROUND_EVENTS 64
 #define ROUND_MESSAGES 64
 #define THREAD_STACK (256 << 10)
-#define DUTY_WINDOW BT_MS(10) /* of which a real-time loop gets nine tenths */
+#define PROMPT_SLICE_NS 100000 /* the shortest there is */
+#define DUTY_WINDOW BT_MS(10)  /* of which a real-time loop gets nine tenths */
 
 struct loop
 {
@@ -597,7 +601,8 @@ struct thread
 {
   struct resource r;
   pthread_t id;
-  atomic_int tid; /* the kernel's number; 0 until it runs */
+  pid_t tid; /* the kernel's number */
+  sem_t running;
   struct loop *loop;
 };
 
@@ -608,7 +613,8 @@ thread_main(void *arg)
 {
   struct thread *t = arg;
 
-  atomic_store(&t->tid, gettid());
+  t->tid = gettid();
+  sem_post(&t->running);
   loop_run(t->loop);
   return NULL;
 }
@@ -616,7 +622,7 @@ thread_main(void *arg)
 int
 thread_tid(const struct thread *t)
 {
-  return atomic_load(&t->tid);
+  return t->tid;
 }
 
 struct thread *
@@ -628,6 +634,7 @@ thread_start(pool *p, struct loop *l)
   char name[16];
 
   t->loop = l;
+  sem_init(&t->running, 0, 0);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   pthread_attr_init(&attr);
@@ -642,6 +649,8 @@ thread_start(pool *p, struct loop *l)
     rfree(t);
     return NULL;
   }
+  while (sem_wait(&t->running) < 0 && errno == EINTR)
+    ;
   snprintf(name, sizeof(name), "%s", l->name); /* the kernel takes no more */
   pthread_setname_np(t->id, name);
   return t;
@@ -657,6 +666,26 @@ thread_join(struct thread *t)
 /* In the middle: above nothing in particular, below the kernel's own. */
 #define REALTIME_PRIORITY 50
 
+/*
+ * Next best to real time, and anybody may: a short slice, which schedulers with deadlines (Linux 6.12) take
+ * as a wish to run soon rather than long.
+ */
+static void
+thread_prompt(const struct thread *t)
+{
+  struct
+  {
+    u32 size, policy;
+    u64 flags;
+    s32 nice;
+    u32 priority;
+    u64 runtime, deadline, period;
+  } attr = { .size = sizeof(attr), .policy = SCHED_OTHER, .runtime = PROMPT_SLICE_NS };
+
+  attr.nice = getpriority(PRIO_PROCESS, t->tid);
+  syscall(SYS_sched_setattr, t->tid, &attr, 0); /* what does not know this has no better way either */
+}
+
 int
 thread_realtime(struct thread *t)
 {
@@ -664,7 +693,9 @@ thread_realtime(struct thread *t)
 
   int error = pthread_setschedparam(t->id, SCHED_FIFO, &param);
 
-  if (!error)
+  if (error)
+    thread_prompt(t);
+  else
     atomic_store_explicit(&t->loop->realtime, true, memory_order_relaxed);
   return -error;
 }

@@ -47,7 +47,6 @@ def test_the_interface_goes_and_comes_back(scene):
         else:
             a.ns.ip(f"link set {a.ifname} down")
         link_lost(one, times)
-        assert descriptors(one) < files  # what they were sent through
         if times == 2:
             far.kill()
             a.ns.ip(f"link add {a.ifname} address {a.mac} type veth "
