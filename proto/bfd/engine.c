@@ -343,13 +343,15 @@ detect_due(struct bfd_engine *e, struct engine_session *s)
     expired(e, s);
 }
 
+/* Verdicts first, and what they have to say: nobody waits for a periodic packet as for those. */
 static void
 run_timers(struct bfd_engine *e)
 {
-  struct list due;
+  struct list due, periodic;
   struct node *n;
 
   list_init(&due);
+  list_init(&periodic);
   wheel_advance(&e->wheel, loop_now(e->loop), &due);
   while ((n = list_first(&due)))
   {
@@ -357,9 +359,17 @@ run_timers(struct bfd_engine *e)
 
     wheel_unset(&t->e);
     if (t->kind == TIMER_TX)
-      tx_due(e, SKIP_BACK(struct engine_session, tx, t));
+      list_add_tail(&periodic, n);
     else
       detect_due(e, SKIP_BACK(struct engine_session, detect, t));
+  }
+  engine_flush(e);
+  while ((n = list_first(&periodic)))
+  {
+    struct session_timer *t = SKIP_BACK(struct session_timer, e.n, n);
+
+    wheel_unset(&t->e);
+    tx_due(e, SKIP_BACK(struct engine_session, tx, t));
   }
 }
 

@@ -96,6 +96,7 @@ struct witness
     u64 drops[BFD_HOP__MAX][2]; /* at the sockets of each kind */
   } sample[WITNESS_SAMPLES];    /* a ring, one a second */
   uint samples;
+  btime counted; /* when the drops were last counted: many sessions may go Down in one tick */
   struct witness_late
   {
     btime from, to;

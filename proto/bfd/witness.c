@@ -41,7 +41,7 @@ sample_due(struct timer *t, void *data)
 static u64
 drops_since(struct bfd_engine *e, const struct engine_session *s, btime from)
 {
-  const struct witness *w = &e->witness;
+  struct witness *w = &e->witness;
   uint count = MIN(w->samples, (uint) WITNESS_SAMPLES), i = 1;
   bool v6 = !ip_is_v4(s->key.remote);
   u64 before = 0;
@@ -50,7 +50,9 @@ drops_since(struct bfd_engine *e, const struct engine_session *s, btime from)
     i++;
   if (count)
     before = w->sample[(w->samples - i) % WITNESS_SAMPLES].drops[s->key.hop][v6];
-  engine_drops(e);
+  if (w->counted != loop_now(e->loop))
+    engine_drops(e);
+  w->counted = loop_now(e->loop);
   return e->drops[s->key.hop][v6] - before;
 }
 
