@@ -43,8 +43,8 @@ struct host
   struct bfd_down down; /* the last reports that came before the other messages taken, */
   struct bfd_late late; /* all zero: none */
   bool quit;
-  btime stall; /* how long it sleeps when told to */
-  int stalled; /* written to when that begins */
+  _Atomic btime stall; /* how long it sleeps when told to */
+  atomic_int stalled;  /* written to when that begins */
 };
 
 /* The other end, by hand. */
