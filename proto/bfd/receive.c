@@ -13,8 +13,8 @@
 #define TICK_MIN 128
 #define RATE_WINDOW BT_MS(20)
 #define TICK_REVIEW BT_S(1) /* how often it is looked whether a longer tick would do */
-#define POLL_ABOVE 100      /* packets in a window: 5 000 a second */
-#define POLL_BELOW 60
+#define POLL_ABOVE 40       /* packets in a window: 2 000 a second */
+#define POLL_BELOW 24
 
 static struct engine_session *
 find_by_disc(const struct bfd_engine *e, u32 disc)

@@ -15,11 +15,28 @@
 #define LATES_KEPT BT_S(60)
 #define TOLD_AFTER BT_MS(500) /* a peer says that it does not hear us, at most this long after the fact */
 
+/* Those that came back. */
 struct reports
 {
   struct resource r;
   struct msg *first;
 };
+
+static void
+reports_free(struct resource *r)
+{
+  struct reports *reports = (struct reports *) r;
+
+  for (struct msg *m = reports->first, *next; m; m = next)
+  {
+    next = m->next;
+    msg_free(SKIP_BACK(struct bfd_down, msg.m, m));
+  }
+}
+
+static const struct resource_class reports_class = { .name = "BFD reports",
+                                                     .size = sizeof(struct reports),
+                                                     .free = reports_free };
 
 /* The sockets */
 
@@ -55,22 +72,6 @@ drops_since(struct bfd_engine *e, const struct engine_session *s, btime from)
   w->counted = loop_now(e->loop);
   return e->drops[s->key.hop][v6] - before;
 }
-
-static void
-reports_free(struct resource *r)
-{
-  struct reports *reports = (struct reports *) r;
-
-  for (struct msg *m = reports->first, *next; m; m = next)
-  {
-    next = m->next;
-    msg_free(SKIP_BACK(struct bfd_down, msg.m, m));
-  }
-}
-
-static const struct resource_class reports_class = { .name = "BFD reports",
-                                                     .size = sizeof(struct reports),
-                                                     .free = reports_free };
 
 void
 engine_witness_init(struct bfd_engine *e)
