@@ -174,7 +174,7 @@ enum bfd_verdict
   BFD_VERDICT_LINK,    /* the interface or the local address went */
   BFD_VERDICT_PEER,    /* the peer said so */
   BFD_VERDICT_STALLED, /* we could not listen, or speak, in time */
-  BFD_VERDICT_REFUSED, /* its packets came, and none of them was accepted */
+  BFD_VERDICT_REFUSED, /* about as many packets as it sends came for it, and none was accepted */
   BFD_VERDICT_DROPPED, /* the kernel dropped packets meanwhile, which may have been those */
   BFD_VERDICT_SILENT,
   BFD_VERDICT_LATE, /* silent, but then its next packet was that of a peer that had gone on */

@@ -8,8 +8,6 @@
 
 #include "lib/ip.h"
 
-#define DATAGRAM_HEADER_MAX 48
-
 struct datagram
 {
   ip_addr from, to; /* of one family */

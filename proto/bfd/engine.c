@@ -209,7 +209,8 @@ set_tx_timer(struct bfd_engine *e, struct engine_session *s)
 static btime
 detect_check(btime deadline, btime now)
 {
-  return deadline - now < 2 * TICK_MAX ? deadline : (deadline - TICK_MAX) & ~(btime) (TICK_MAX - 1);
+  return deadline - now < 2 * BFD_TICK_MAX ? deadline
+                                           : (deadline - BFD_TICK_MAX) & ~(btime) (BFD_TICK_MAX - 1);
 }
 
 static void
@@ -741,7 +742,7 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   e->timer = timer_new(p, loop, timer_fired, e);
   e->exit_linger = BFD_EXIT_LINGER;
   e->wake = BT_NEVER;
-  e->poll_tick = TICK_MAX;
+  e->poll_tick = BFD_TICK_MAX;
   e->ticked = loop_now(loop);
   engine_transmit_init(e);
   engine_witness_init(e);

@@ -17,10 +17,6 @@
 #define SOURCE_PORT_FIRST 49152
 #define SOURCE_PORTS (65536 - SOURCE_PORT_FIRST)
 
-#define TICK_MAX                                                                             \
-  1024 /* us; ticks are powers of two, so that they fall together with those of transmission \
-        */
-
 struct engine_session;
 
 enum session_timer_kind

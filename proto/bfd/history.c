@@ -206,24 +206,20 @@ bfd_history_start(struct bfd_proto *p)
   p->worst = 0;
 }
 
+/* A new record, or the oldest one; in no list. */
 static struct bfd_record *
-record_new(struct bfd_proto *p)
+record_take(struct bfd_proto *p)
 {
   struct bfd_history *h = p->history;
-  struct bfd_record *r;
+  struct node *oldest = h->records.ring.prev;
 
   if (h->count < HISTORY_MAX)
   {
     h->count++;
-    r = mb_alloc(p->p.pool, sizeof(*r));
+    return mb_alloc(p->p.pool, sizeof(struct bfd_record));
   }
-  else
-  {
-    r = SKIP_BACK(struct bfd_record, n, h->records.ring.prev); /* the oldest */
-    list_remove(&r->n);
-  }
-  node_insert_after(&h->records.ring, &r->n);
-  return r;
+  list_remove(oldest);
+  return SKIP_BACK(struct bfd_record, n, oldest);
 }
 
 static void
@@ -244,12 +240,10 @@ void
 bfd_history_down(struct bfd_proto *p, struct bfd_down *down)
 {
   struct bfd_evidence *ev = &down->evidence;
-  struct bfd_record *r = record_new(p);
-  struct node place_in_list = r->n;
+  struct bfd_record *r = record_take(p);
 
   add_machine(p, ev, down->from);
   *r = (struct bfd_record){
-    .n = place_in_list,
     .number = ++p->history->last,
     .id = down->id,
     .at = down->at,
@@ -258,6 +252,7 @@ bfd_history_down(struct bfd_proto *p, struct bfd_down *down)
     .verdict = bfd_judge(ev),
     .evidence = *ev,
   };
+  node_insert_after(&p->history->records.ring, &r->n);
   count_verdict(p, r->id, r->verdict, 1);
   log_rl(&p->history->limit, L_INFO, "%s: Session to %s (%s) went %s: %s; %s: %s", p->p.name,
          IP_STR(r->key.remote), place(&r->key), bfd_state_name(ev->state), bfd_diag_name(ev->diag),
@@ -273,9 +268,10 @@ bfd_history_late(struct bfd_proto *p, const struct bfd_late *late)
   if (!p->provider)
     return;
   LIST_WALK (r, &p->history->records, n)
+  {
     if (r->at < late->at)
       return; /* forgotten */
-    else if (r->id == late->id && r->at == late->at)
+    if (r->id == late->id && r->at == late->at)
     {
       if (r->verdict != BFD_VERDICT_SILENT)
         return;
@@ -288,6 +284,7 @@ bfd_history_late(struct bfd_proto *p, const struct bfd_late *late)
              WHY_STR(r->verdict, &r->evidence, r->late));
       return;
     }
+  }
 }
 
 const u64 *

@@ -6,11 +6,12 @@
  * judged later for that.
  */
 #include "proto/bfd/engine_impl.h"
+#include "proto/bfd/timing.h"
 #include "proto/bfd/verdict.h"
 #include "sysdep/clock.h"
 
-#define DRAIN_BATCHES 16 /* work cap for one socket and tick: 1024 packets */
-#define TICK_MIN 128
+#define DRAIN_BATCHES 16  /* work cap for one socket and tick: 1024 packets */
+#define POLL_TICK_MIN 128 /* us; waking up more often costs more than it is worth */
 #define RATE_WINDOW BT_MS(20)
 #define TICK_REVIEW BT_S(1) /* how often it is looked whether a longer tick would do */
 #define POLL_ABOVE 40       /* packets in a window: 2 000 a second */
@@ -176,22 +177,13 @@ drain_listener(struct bfd_engine *e, struct listener *l)
   return total;
 }
 
-/* A tick at most 1/16 of the interval at which a peer is expected to send. */
-static btime
-tick_for(const struct engine_session *s)
-{
-  btime interval = s->v.remote_mult ? bfd_session_detection_time(&s->v) / s->v.remote_mult : 0;
-  btime tick = TICK_MAX;
-
-  while (interval && tick > TICK_MIN && tick > interval / 16)
-    tick /= 2;
-  return tick;
-}
-
 void
 engine_shorten_tick(struct bfd_engine *e, const struct engine_session *s)
 {
-  e->poll_tick = MIN(e->poll_tick, tick_for(s));
+  btime time = bfd_session_detection_time(&s->v);
+
+  if (time)
+    e->poll_tick = MIN(e->poll_tick, MAX(bfd_tick(time / s->v.remote_mult), POLL_TICK_MIN));
 }
 
 static void
@@ -200,7 +192,7 @@ review_tick(struct bfd_engine *e, btime now)
   if (now - e->tick_reviewed < TICK_REVIEW)
     return;
   e->tick_reviewed = now;
-  e->poll_tick = TICK_MAX;
+  e->poll_tick = BFD_TICK_MAX;
   for (uint i = 0; i < e->slots_end; i++)
     if (e->slots[i])
       engine_shorten_tick(e, e->slots[i]);

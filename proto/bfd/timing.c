@@ -1,8 +1,6 @@
 /* proto/bfd/timing.c: see timing.h */
 #include "proto/bfd/timing.h"
 
-#define TICK_MAX \
-  1024 /* us; ticks are powers of two, so that the deadlines of longer ones fall on shorter ones */
 #define TICK_MIN 64 /* the granule of the timing wheel: finer rounding gains nothing */
 
 /* A packet leaves somewhat later than planned, and is to be in the window all the same. */
@@ -20,10 +18,10 @@ bfd_detection_time(u8 remote_mult, u32 required_min_rx, u32 remote_min_tx)
   return required_min_rx ? remote_mult * MAX((btime) required_min_rx, (btime) remote_min_tx) : 0;
 }
 
-static btime
-tick_for(btime interval)
+btime
+bfd_tick(btime interval)
 {
-  btime tick = TICK_MAX;
+  btime tick = BFD_TICK_MAX;
 
   while (tick > TICK_MIN && tick > interval / 16)
     tick /= 2;
@@ -36,7 +34,7 @@ bfd_tx_deadline(btime base, btime interval, u8 detect_mult, struct rng *rng)
   btime shortest = interval - interval / 4;
   btime longest = (detect_mult == 1 ? interval - (interval + 9) / 10 : interval) - interval / LATENESS_SHARE;
   btime at = base + shortest + rng_below(rng, MIN(longest - shortest + 1, (btime) U32_MAX));
-  btime tick = tick_for(interval), rounded = at & ~(tick - 1);
+  btime tick = bfd_tick(interval), rounded = at & ~(tick - 1);
 
   if (rounded < base + shortest)
     rounded += tick;

@@ -16,6 +16,13 @@ btime bfd_tx_interval(u32 desired_min_tx, u32 remote_min_rx);
 btime bfd_detection_time(u8 remote_mult, u32 required_min_rx, u32 remote_min_tx);
 
 /*
+ * What deadlines of @interval are rounded to, and sockets are read on: at most 1/16 of it. Powers of two, so
+ * that those of longer intervals fall on those of shorter ones.
+ */
+#define BFD_TICK_MAX 1024 /* us */
+btime bfd_tick(btime interval);
+
+/*
  * 6.8.7: when to send after @base: 75 to 100 % of @interval later, 75 to 90 % when @detect_mult is 1; a
  * little of that is kept for packets that leave late. Rounded down to a tick no longer than 1/16 of the
  * interval, so that what is due together leaves together, but never below 75 %.

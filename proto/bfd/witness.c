@@ -12,6 +12,7 @@
 #include "proto/bfd/verdict.h"
 
 #define SAMPLE_EVERY BT_S(1)
+#define REPORTS_KEPT 256
 #define LATES_KEPT BT_S(60)
 #define TOLD_AFTER BT_MS(500) /* a peer says that it does not hear us, at most this long after the fact */
 
@@ -20,6 +21,7 @@ struct reports
 {
   struct resource r;
   struct msg *first;
+  uint count;
 };
 
 static void
@@ -148,14 +150,23 @@ take_report(struct bfd_engine *e)
   if (!m)
     return msg_alloc(sizeof(struct bfd_down));
   e->witness.spare->first = m->next;
+  e->witness.spare->count--;
   return SKIP_BACK(struct bfd_down, msg.m, m);
 }
 
 void
 engine_report_back(struct bfd_engine *e, struct bfd_down *down)
 {
-  down->msg.m.next = e->witness.spare->first;
-  e->witness.spare->first = &down->msg.m;
+  struct reports *spare = e->witness.spare;
+
+  if (spare->count == REPORTS_KEPT)
+  {
+    msg_free(down);
+    return;
+  }
+  spare->count++;
+  down->msg.m.next = spare->first;
+  spare->first = &down->msg.m;
 }
 
 void

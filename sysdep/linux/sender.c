@@ -4,33 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "sysdep/linux/sockaddr.h"
 #include "sysdep/socket.h"
 
 #define BATCH 64
 #define CONTROL_PRIORITY 7 /* TC_PRIO_CONTROL */
-
-union sockaddr_ip
-{
-  struct sockaddr sa;
-  struct sockaddr_in v4;
-  struct sockaddr_in6 v6;
-};
-
-static socklen_t
-sockaddr_fill(union sockaddr_ip *sa, ip_addr a, uint ifindex)
-{
-  *sa = (union sockaddr_ip){ 0 };
-  if (!ip_is_v4(a))
-  {
-    sa->v6.sin6_family = AF_INET6;
-    sa->v6.sin6_scope_id = ip_is_link_local(a) ? ifindex : 0;
-    ip_to_bytes(a, sa->v6.sin6_addr.s6_addr);
-    return sizeof(sa->v6);
-  }
-  sa->v4.sin_family = AF_INET;
-  sa->v4.sin_addr.s_addr = htonl(ip_to_u32(a));
-  return sizeof(sa->v4);
-}
 
 static bool
 set_int(int fd, int option, int value)
@@ -62,7 +40,8 @@ ip_sender_open(const struct ip_sender *how)
 
   if (fd < 0)
     return -errno;
-  if (set_options(fd, how) && bind(fd, &sa.sa, sockaddr_fill(&sa, how->local, how->ifindex)) == 0)
+  if (set_options(fd, how) &&
+      bind(fd, &sa.sa, sockaddr_fill(&sa, family == AF_INET6, how->local, 0, how->ifindex)) == 0)
     return fd;
   error = errno;
   close(fd);
@@ -135,6 +114,6 @@ send_batch_add(struct send_batch *b, size_t size, ip_addr to, uint ifindex, void
 
   ASSERT(size <= SEND_PACKET_SIZE);
   b->iov[i].iov_len = size;
-  b->messages[i].msg_hdr.msg_namelen = sockaddr_fill(&b->to[i], to, ifindex);
+  b->messages[i].msg_hdr.msg_namelen = sockaddr_fill(&b->to[i], !ip_is_v4(to), to, 0, ifindex);
   b->owner[i] = owner;
 }

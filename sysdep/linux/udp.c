@@ -18,19 +18,13 @@
 #include <unistd.h>
 
 #include "sysdep/clock.h"
+#include "sysdep/linux/sockaddr.h"
 #include "sysdep/socket.h"
 
 #define CONTROL_SPACE 256
 #define CLOCK_STEP BT_MS(2) /* more than any clock is steered by between two reads that matter */
 
-union sockaddr_ip
-{
-  struct sockaddr sa;
-  struct sockaddr_in v4;
-  struct sockaddr_in6 v6;
-};
-
-static socklen_t
+socklen_t
 sockaddr_fill(union sockaddr_ip *sa, bool v6, ip_addr a, u16 port, uint ifindex)
 {
   *sa = (union sockaddr_ip){ 0 };

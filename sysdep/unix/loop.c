@@ -606,7 +606,15 @@ struct thread
   struct loop *loop;
 };
 
-static const struct resource_class thread_class = { .name = "Thread", .size = sizeof(struct thread) };
+static void
+thread_free(struct resource *r)
+{
+  sem_destroy(&((struct thread *) r)->running);
+}
+
+static const struct resource_class thread_class = { .name = "Thread",
+                                                    .size = sizeof(struct thread),
+                                                    .free = thread_free };
 
 static void *
 thread_main(void *arg)
