@@ -10,9 +10,14 @@
 #include "lib/hash.h"
 #include "nest/bfd.h"
 #include "nest/nest.h"
+#include "proto/bfd/disc.h"
 #include "proto/bfd/engine.h"
 
 /* Configuration */
+
+/* RFC 5881 section 4 */
+#define BFD_SOURCE_PORT_FIRST 49152
+#define BFD_SOURCE_PORTS (65536 - BFD_SOURCE_PORT_FIRST)
 
 #define BFD_KINDS 4 /* hop type and family */
 #define BFD_KIND(hop, v6) ((hop) *2u + (v6))
@@ -79,10 +84,10 @@ struct bfd_proto
 {
   struct proto p;
   struct bfd_provider *provider;
-  struct htable by_key, by_id;       /* struct bfd_shared */
+  struct htable by_key, by_disc;     /* struct bfd_shared */
   struct list direct, multihop, due; /* the same; due: to be compared with what is wanted */
   struct work *sync;
-  u64 next_id;
+  u32 next_id;
   struct list listeners;
   struct timer *listen_retry;
   struct work *listen_close; /* of sockets nobody uses any more */
@@ -108,6 +113,7 @@ struct bfd_proto
   bool has_secret;
   byte secret[BFD_DISC_SECRET];
   int secret_error;
+  u16 port_users[BFD_SOURCE_PORTS];
   struct list holds; /* struct bfd_hold: what operators keep down */
   struct bfd_history *history;
   btime worst, worst_at; /* this late its engine has been, about */
@@ -124,8 +130,9 @@ bfd_config_of(const struct bfd_proto *p)
 struct bfd_shared
 {
   struct node n;
-  struct hnode by_key, by_id;
+  struct hnode by_key, by_disc;
   u64 id; /* 0: the engine does not know it, because it has never had a path */
+  u16 source_port;
   struct bfd_key key;
   struct list requests;  /* struct bfd_request.sn; those that agree on the guard, */
   struct list differing; /* and those that wait because theirs is not that of the oldest */
@@ -152,6 +159,13 @@ void bfd_sync_all(struct bfd_proto *p);      /* what is wanted of the sessions m
 void bfd_provide_again(struct bfd_proto *p); /* and what is wanted may have changed everywhere */
 void bfd_note_received(struct bfd_proto *p, const struct bfd_note *note);
 struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
+struct bfd_shared *bfd_shared_of_disc(const struct bfd_proto *p, u32 local_disc);
+
+/* identity.c */
+void bfd_identity_read(struct bfd_proto *p);
+void bfd_identity_forget(struct bfd_proto *p);
+void bfd_identity_take(struct bfd_proto *p, struct bfd_shared *s); /* sets its id */
+void bfd_identity_drop(struct bfd_proto *p, const struct bfd_shared *s);
 
 /* share.c */
 

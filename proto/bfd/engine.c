@@ -59,17 +59,25 @@ unindex_path(struct bfd_engine *e, struct engine_session *s)
     hash_remove(&e->by_link, &s->by_link);
 }
 
-static struct engine_session *
-find_by_id(const struct bfd_engine *e, u64 id)
+struct engine_session *
+engine_find_disc(const struct bfd_engine *e, u32 disc)
 {
-  for (struct hnode *n = hash_first(&e->by_id, hash_u64(id)); n; n = hash_again(n))
+  for (struct hnode *n = hash_first(&e->by_disc, hash_u64(disc)); n; n = hash_again(n))
   {
-    struct engine_session *s = SKIP_BACK(struct engine_session, by_id, n);
+    struct engine_session *s = SKIP_BACK(struct engine_session, by_disc, n);
 
-    if (s->id == id)
+    if (s->v.local_disc == disc)
       return s;
   }
   return NULL;
+}
+
+static struct engine_session *
+find_by_id(const struct bfd_engine *e, u64 id)
+{
+  struct engine_session *s = engine_find_disc(e, bfd_id_disc(id));
+
+  return s && s->id == id ? s : NULL;
 }
 
 static void
@@ -99,22 +107,6 @@ slot_drop(struct bfd_engine *e, struct engine_session *s)
   e->session_count--;
   while (e->slots_end && !e->slots[e->slots_end - 1])
     e->slots_end--;
-}
-
-/* Unique, and not to be guessed from other ones. */
-static u32
-new_discriminator(struct bfd_engine *e, const struct bfd_key *key)
-{
-  for (u32 counter = 0;; counter++)
-  {
-    u32 disc = e->has_secret ? bfd_discriminator(e->secret, key, counter) : random_seed();
-    bool taken = disc == 0;
-
-    for (struct hnode *n = hash_first(&e->by_disc, hash_u64(disc)); n; n = hash_again(n))
-      taken |= SKIP_BACK(struct engine_session, by_disc, n)->v.local_disc == disc;
-    if (!taken)
-      return disc;
-  }
 }
 
 /* Notes */
@@ -470,7 +462,6 @@ engine_stopped(struct bfd_engine *e)
 {
   struct bfd_msg *m = msg_alloc(sizeof(*m));
 
-  explicit_bzero(e->secret, sizeof(e->secret));
   m->kind = BFD_STOPPED;
   e->deliver(&m->m, e->deliver_data);
 }
@@ -479,21 +470,12 @@ static void
 session_free(struct bfd_engine *e, struct engine_session *s)
 {
   engine_drop_sender(e, s);
-  engine_drop_port(e, s);
   unindex_path(e, s);
-  hash_remove(&e->by_id, &s->by_id);
   hash_remove(&e->by_disc, &s->by_disc);
   slot_drop(e, s);
   rfree(s);
   if (e->quitting && !e->session_count)
     engine_stopped(e);
-}
-
-static void
-session_set_id(struct bfd_engine *e, struct engine_session *s, u64 id)
-{
-  s->id = id;
-  hash_add(&e->by_id, &s->by_id, hash_u64(id));
 }
 
 static void
@@ -523,29 +505,22 @@ session_configure(struct bfd_engine *e, struct engine_session *s, const struct b
 }
 
 /*
- * A session that says goodbye under the key that is asked for again. It has a path, or it would be gone;
- * under another one than before it counts as another.
+ * A session that says goodbye and is asked for again goes on, with its peer's last word. Should it only have
+ * the discriminator in common with the one that is asked for, it has said enough.
  */
 static struct engine_session *
-find_leaving(const struct bfd_engine *e, const struct bfd_cmd *cmd)
+session_revive(struct bfd_engine *e, const struct bfd_cmd *cmd)
 {
-  u32 hash = engine_peer_hash(cmd->key.hop, cmd->path.ifindex, cmd->path.local, cmd->key.remote);
+  struct engine_session *s = engine_find_disc(e, bfd_id_disc(cmd->id));
 
-  for (struct hnode *n = hash_first(&e->by_peer, hash); n; n = hash_again(n))
+  if (!s)
+    return NULL;
+  ASSERT(s->leaving);
+  if (!bfd_key_equal(&s->key, &cmd->key))
   {
-    struct engine_session *s = SKIP_BACK(struct engine_session, by_peer, n);
-
-    if (s->leaving && bfd_key_equal(&s->key, &cmd->key))
-      return s;
+    session_free(e, s);
+    return NULL;
   }
-  return NULL;
-}
-
-static struct engine_session *
-session_revive(struct bfd_engine *e, struct engine_session *s, u64 id)
-{
-  hash_remove(&e->by_id, &s->by_id);
-  session_set_id(e, s, id);
   s->leaving = false;
   s->farewells = 0;
   s->left_up = s->failed = s->note_due = false; /* news of before, for nobody */
@@ -557,16 +532,15 @@ static struct engine_session *
 session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
 {
   struct engine_session *s = res_new(e->pool, &session_class);
+  u32 disc = bfd_id_disc(cmd->id);
 
   s->key = cmd->key;
-  s->port = SOURCE_PORTS;
   s->tx.kind = TIMER_TX;
   s->detect.kind = TIMER_DETECT;
-  bfd_session_init(&s->v, &cmd->params, new_discriminator(e, &cmd->key), loop_now(e->loop));
+  bfd_session_init(&s->v, &cmd->params, disc, loop_now(e->loop));
   bfd_auth_init(&s->v.auth, random_seed());
   s->v.suspended = true; /* until the path says otherwise */
-  hash_add(&e->by_disc, &s->by_disc, hash_u64(s->v.local_disc));
-  session_set_id(e, s, cmd->id);
+  hash_add(&e->by_disc, &s->by_disc, hash_u64(disc));
   slot_take(e, s);
   engine_witness_wake(e);
   return s;
@@ -575,9 +549,12 @@ session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
 static void
 engine_add(struct bfd_engine *e, const struct bfd_cmd *cmd)
 {
-  struct engine_session *s = find_leaving(e, cmd);
+  struct engine_session *s = session_revive(e, cmd);
 
-  s = s ? session_revive(e, s, cmd->id) : session_new(e, cmd);
+  if (!s)
+    s = session_new(e, cmd);
+  s->id = cmd->id;
+  s->port = cmd->source_port;
   if (!s->note)
   {
     s->note = msg_alloc(sizeof(struct bfd_note));
@@ -644,13 +621,10 @@ engine_quit(struct bfd_engine *e)
 /* Messages */
 
 static void
-engine_set(struct bfd_engine *e, struct bfd_set_cmd *cmd)
+engine_set(struct bfd_engine *e, const struct bfd_set_cmd *cmd)
 {
   e->trace_packets = cmd->trace_packets;
   e->exit_linger = cmd->exit_linger;
-  e->has_secret = cmd->has_secret;
-  memcpy(e->secret, cmd->secret, sizeof(e->secret));
-  explicit_bzero(cmd->secret, sizeof(cmd->secret));
 }
 
 static void
@@ -748,7 +722,6 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   engine_witness_init(e);
   list_init(&e->listeners);
   wheel_init(&e->wheel, loop_now(loop));
-  hash_init(&e->by_id, p);
   hash_init(&e->by_disc, p);
   hash_init(&e->by_peer, p);
   hash_init(&e->by_link, p);

@@ -495,7 +495,7 @@ a_revived_session_has_the_keys_it_is_asked_for_with(void **ctx UNUSED)
     start_with(&h, &p, first, first);
     bring_up(&h, &p, 7);
     disc = p.heard.my_disc;
-    cmd = session_for(&h, 8, BFD_MULTIHOP, p.addr);
+    cmd = session_for(&h, bfd_id(8, 7), BFD_MULTIHOP, p.addr);
     cmd.params.idle_tx = 500000; /* so that the goodbye is not over yet */
     command_keys(&h, BFD_CHANGE, (struct bfd_cmd){ .id = 7, .path = cmd.path, .params = cmd.params }, first);
     command(&h, BFD_REMOVE, (struct bfd_cmd){ .id = 7 });
@@ -506,7 +506,7 @@ a_revived_session_has_the_keys_it_is_asked_for_with(void **ctx UNUSED)
     peer_hear_state(&p, BFD_DOWN);
     assert_int_equal(p.heard_rx, BFD_RX_OK);
     assert_int_equal(p.heard.my_disc, disc);
-    bring_up(&h, &p, 8);
+    bring_up(&h, &p, bfd_id(8, 7));
     set_linger(&h, BT_MS(50)); /* enough of it */
     end_one(&h, &p);
   }

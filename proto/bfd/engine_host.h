@@ -302,6 +302,7 @@ session_for(const struct host *h, u64 id, enum bfd_hop hop, ip_addr remote)
     .key = { .hop = hop, .ifname = "lo", .local = h->addr, .remote = remote },
     .path = { .usable = true, .ifindex = hop == BFD_DIRECT ? if_nametoindex("lo") : 0, .local = h->addr },
     .params = quick,
+    .source_port = 49152 + bfd_id_disc(id) % 16384,
   };
 }
 

@@ -13,10 +13,6 @@
 #include "sysdep/log.h"
 #include "sysdep/socket.h"
 
-/* RFC 5881 section 4 */
-#define SOURCE_PORT_FIRST 49152
-#define SOURCE_PORTS (65536 - SOURCE_PORT_FIRST)
-
 struct engine_session;
 
 enum session_timer_kind
@@ -40,20 +36,20 @@ struct engine_session
   struct bfd_key key;
   struct bfd_path path;
   uint slot; /* place in the engine's array */
-  struct hnode by_id, by_disc, by_peer, by_link;
+  struct hnode by_disc, by_peer, by_link;
   struct session_timer tx, detect;
   btime tx_base;                /* when the last periodic packet was sent; 0: none on this path */
   struct engine_sender *sender; /* NULL: not needed so far */
-  uint port;             /* source port, offset from SOURCE_PORT_FIRST; SOURCE_PORTS: none chosen yet */
-  bool leaving;          /* removed; saying AdminDown */
-  u8 farewells;          /* packets of that kind sent */
-  struct bfd_note *note; /* NULL while it travels */
-  bool note_due;         /* something changed meanwhile */
-  bool left_up, failed;  /* for the next note; sticky until it leaves */
-  u8 refused_why;        /* enum bfd_rx, of the last packet of */
-  u16 refused;           /* those refused since one was accepted */
-  btime silent_at;       /* when it was found silent, until the peer is heard again; 0: it was not */
-  btime silent_until;    /* what comes until then was late */
+  u16 port;                     /* source port */
+  bool leaving;                 /* removed; saying AdminDown */
+  u8 farewells;                 /* packets of that kind sent */
+  struct bfd_note *note;        /* NULL while it travels */
+  bool note_due;                /* something changed meanwhile */
+  bool left_up, failed;         /* for the next note; sticky until it leaves */
+  u8 refused_why;               /* enum bfd_rx, of the last packet of */
+  u16 refused;                  /* those refused since one was accepted */
+  btime silent_at;              /* when it was found silent, until the peer is heard again; 0: it was not */
+  btime silent_until;           /* what comes until then was late */
   struct bfd_arrivals arrivals;
   u64 rx, tx_count;
   u32 ups;
@@ -108,7 +104,7 @@ struct bfd_engine
   const char *name;
   void (*deliver)(struct msg *m, void *data);
   void *deliver_data;
-  struct htable by_id, by_disc, by_peer, by_link;
+  struct htable by_disc, by_peer, by_link;
   struct engine_session **slots;
   uint slots_size, slots_end, session_count;
   uint free_hint; /* no slot below is free */
@@ -120,8 +116,6 @@ struct bfd_engine
   bool quitting;
   bool trace_packets;
   btime exit_linger;
-  bool has_secret;
-  byte secret[BFD_DISC_SECRET];
 
   /* receive.c */
   struct list listeners;
@@ -140,13 +134,13 @@ struct bfd_engine
   /* transmit.c */
   struct htable senders; /* struct engine_sender */
   struct send_batch *out;
-  u16 port_users[SOURCE_PORTS];
   struct log_limit send_limit;
 };
 
 /* engine.c */
 u32 engine_peer_hash(enum bfd_hop hop, uint ifindex, ip_addr local, ip_addr remote);
 u32 engine_link_hash(uint ifindex, bool v6);
+struct engine_session *engine_find_disc(const struct bfd_engine *e, u32 disc);
 /* Carry out what a session asked for; @was: the session before. */
 void engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, const struct bfd_session *was);
 void engine_tick(struct bfd_engine *e);
@@ -188,6 +182,5 @@ void engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kin
 void engine_transmit_init(struct bfd_engine *e);
 void engine_flush(struct bfd_engine *e); /* what was sent so far goes out now */
 void engine_drop_sender(struct bfd_engine *e, struct engine_session *s);
-void engine_drop_port(struct bfd_engine *e, struct engine_session *s);
 
 #endif

@@ -185,10 +185,11 @@ asking_again_revives_a_session_that_says_goodbye(void **ctx UNUSED)
   struct host h;
   struct peer p;
   struct bfd_cmd cmd;
+  u64 again = bfd_id(8, 7);
 
   start_one(&h, &p, 7);
   bring_up(&h, &p, 7);
-  cmd = session_for(&h, 8, BFD_MULTIHOP, p.addr);
+  cmd = session_for(&h, again, BFD_MULTIHOP, p.addr);
   cmd.params.idle_tx = 500000; /* so that the goodbye is not over yet */
 
   u32 disc = p.heard.my_disc;
@@ -202,12 +203,32 @@ asking_again_revives_a_session_that_says_goodbye(void **ctx UNUSED)
   assert_int_equal(p.heard.my_disc, disc);
   assert_int_equal(p.source, port);
 
-  struct bfd_note note = host_wait_state(&h, 8, BFD_DOWN);
+  struct bfd_note note = host_wait_state(&h, again, BFD_DOWN);
 
   assert_false(note.status.failed);
   assert_false(note.left_up); /* "since the last note": of this id there was none */
-  bring_up(&h, &p, 8);
+  bring_up(&h, &p, again);
   end_one(&h, &p);
+}
+
+static void
+a_goodbye_ends_when_another_session_gets_its_discriminator(void **ctx UNUSED)
+{
+  struct host h;
+  struct peer p, other;
+  struct bfd_cmd cmd;
+
+  start_one(&h, &p, 7);
+  peer_open(&other, &h, BFD_MULTIHOP);
+  bring_up(&h, &p, 7);
+  command(&h, BFD_REMOVE, (struct bfd_cmd){ .id = 7 });
+  peer_hear_state(&p, BFD_ADMIN_DOWN);
+  cmd = session_for(&h, bfd_id(8, 7), BFD_MULTIHOP, other.addr);
+  command(&h, BFD_ADD, cmd);
+  bring_up(&h, &other, cmd.id);
+  assert_int_equal(other.heard.my_disc, 7);
+  end_one(&h, &p);
+  close(other.fd);
 }
 
 static void
@@ -462,6 +483,7 @@ main(void)
     cmocka_unit_test(a_note_on_its_way_gathers_what_happens_and_loses_no_failure),
     cmocka_unit_test(a_removed_session_says_admin_down_three_times_and_is_gone),
     cmocka_unit_test(asking_again_revives_a_session_that_says_goodbye),
+    cmocka_unit_test(a_goodbye_ends_when_another_session_gets_its_discriminator),
     cmocka_unit_test(quitting_says_admin_down_before_it_is_over),
     cmocka_unit_test(an_engine_without_sessions_quits_at_once),
     cmocka_unit_test(new_intervals_are_told_by_a_poll_sequence),

@@ -357,7 +357,7 @@ static void
 a_client_with_liveness_of_its_own_sees_no_failure_in_a_hold(void **ctx)
 {
   struct operator* o = * ctx;
-  struct bfd_note n = { .id = 1, .left_up = true, .status = { .state = BFD_ADMIN_DOWN } };
+  struct bfd_note n = { .left_up = true, .status = { .state = BFD_ADMIN_DOWN } };
   struct client *c;
 
   eth0_up();
@@ -366,6 +366,7 @@ a_client_with_liveness_of_its_own_sees_no_failure_in_a_hold(void **ctx)
   note(o->f, 1, BFD_UP, false);
   settle(o->f);
   type(o, "bfd disable 10.0.0.7");
+  n.id = full_id(o->f, 1);
   bfd_note_received(&o->f->p, &n); /* what the engine says then */
   settle(o->f);
   assert_int_equal(c->last.state, BFD_ADMIN_DOWN);

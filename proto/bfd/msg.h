@@ -9,7 +9,6 @@
 #define PEREGRINE_BFD_MSG_H
 
 #include "lib/bfd.h"
-#include "proto/bfd/disc.h"
 #include "proto/bfd/packet.h"
 #include "sysdep/loop.h"
 
@@ -59,12 +58,30 @@ bfd_path_equal(const struct bfd_path *a, const struct bfd_path *b)
 
 #define BFD_KEYS_TICK (-1)
 
+/*
+ * What the main loop calls a session: its local discriminator, and above that a number that is never issued
+ * again. So what is on its way when a session goes does not reach the next one of that discriminator.
+ */
+static inline u64
+bfd_id(u32 serial, u32 local_disc)
+{
+  return (u64) serial << 32 | local_disc;
+}
+
+static inline u32
+bfd_id_disc(u64 id)
+{
+  return id;
+}
+
 /* ADD, CHANGE, REMOVE. The receiver wipes the keys. */
 struct bfd_cmd
 {
   struct bfd_msg msg;
-  u64 id;             /* issued by the main loop, never reused */
-  struct bfd_key key; /* ADD only */
+  u64 id;
+  /* ADD only. The discriminator is that of no other session, but for one that is saying goodbye. */
+  struct bfd_key key;
+  u16 source_port; /* RFC 5881 section 4 */
   struct bfd_path path;
   struct bfd_params params;
   /* How long the peer may take to follow other keys; BFD_KEYS_TICK: only the time of day changed. */
@@ -87,9 +104,7 @@ struct bfd_set_cmd
 {
   struct bfd_msg msg;
   bool trace_packets; /* log each packet */
-  bool has_secret;    /* else discriminators are random */
-  byte secret[BFD_DISC_SECRET];
-  btime exit_linger; /* how long a session that was removed may go on saying AdminDown */
+  btime exit_linger;  /* how long a session that was removed may go on saying AdminDown */
 };
 
 struct bfd_reset_cmd

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "proto/bfd/bfd.h"
-#include "sysdep/state.h"
 
 void
 bfd_post(struct bfd_proto *p, struct bfd_msg *m)
@@ -71,37 +70,6 @@ reply_received(struct msg *m, void *data)
     engine_stopped(p);
 }
 
-static const char *
-secret_error(int error)
-{
-  if (error == -EPERM)
-    return "others own it or may read it";
-  return error == -EBADMSG ? "it does not hold 32 bytes; remove it, and it is made anew" : strerror(-error);
-}
-
-/*
- * The secret discriminators are made with. Without the directory of this build they are random; what was read
- * once stays good.
- */
-static void
-read_secret(struct bfd_proto *p)
-{
-  const char *asked = bfd_config_of(p)->p.config->state_dir, *dir = asked ? asked : PATH_STATE;
-  byte secret[BFD_DISC_SECRET];
-  int error = state_secret(dir, "bfd.secret", secret, sizeof(secret)), before = p->secret_error;
-
-  p->secret_error = error;
-  if (!error)
-  {
-    p->has_secret = true;
-    memcpy(p->secret, secret, sizeof(secret));
-    explicit_bzero(secret, sizeof(secret));
-  }
-  else if (error != before && (asked || error != -ENOENT))
-    log_write(L_WARN, "%s: Discriminators will not survive a restart, for %s/bfd.secret cannot be used: %s",
-              p->p.name, dir, secret_error(error));
-}
-
 /* Tell the engine what holds for all sessions. */
 static void
 bfd_set_engine(struct proto *proto)
@@ -115,8 +83,6 @@ bfd_set_engine(struct proto *proto)
 
   cmd->msg.kind = BFD_SET;
   cmd->trace_packets = proto->debug & D_PACKETS;
-  cmd->has_secret = p->has_secret;
-  memcpy(cmd->secret, p->secret, sizeof(cmd->secret));
   cmd->exit_linger = bfd_config_of(p)->exit_linger;
   bfd_post(p, &cmd->msg);
 }
@@ -171,8 +137,7 @@ bfd_start(struct proto *proto)
     return;
   }
   be_punctual(p);
-  p->secret_error = 0;
-  read_secret(p);
+  bfd_identity_read(p);
   bfd_set_engine(proto);
   bfd_listen_start(p);
   bfd_provide_start(p);
@@ -198,8 +163,7 @@ bfd_stop(struct proto *proto)
   bfd_provide_stop(p);
   quit->kind = BFD_QUIT;
   bfd_post(p, quit);
-  p->has_secret = false;
-  explicit_bzero(p->secret, sizeof(p->secret));
+  bfd_identity_forget(p);
 }
 
 static bool
@@ -215,7 +179,7 @@ bfd_reconfigure(struct proto *proto, struct proto_config *cf)
   if (old->strict_bind != new->strict_bind || old->zero_checksum != new->zero_checksum)
     return false;
   proto->cf = cf;
-  read_secret(p);
+  bfd_identity_read(p);
   bfd_set_engine(proto);
   bfd_listen_follow(p);
   bfd_listen_siblings(p);

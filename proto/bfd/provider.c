@@ -37,16 +37,24 @@ find_by_key(const struct bfd_proto *p, const struct bfd_key *key)
 }
 
 struct bfd_shared *
-bfd_shared_find(const struct bfd_proto *p, u64 id)
+bfd_shared_of_disc(const struct bfd_proto *p, u32 local_disc)
 {
-  for (struct hnode *n = hash_first(&p->by_id, hash_u64(id)); n; n = hash_again(n))
+  for (struct hnode *n = hash_first(&p->by_disc, hash_u64(local_disc)); n; n = hash_again(n))
   {
-    struct bfd_shared *s = SKIP_BACK(struct bfd_shared, by_id, n);
+    struct bfd_shared *s = SKIP_BACK(struct bfd_shared, by_disc, n);
 
-    if (s->id == id)
+    if (bfd_id_disc(s->id) == local_disc)
       return s;
   }
   return NULL;
+}
+
+struct bfd_shared *
+bfd_shared_find(const struct bfd_proto *p, u64 id)
+{
+  struct bfd_shared *s = bfd_shared_of_disc(p, bfd_id_disc(id));
+
+  return s && s->id == id ? s : NULL;
 }
 
 /* Which session a request means. False while the interface of its peer is not known. */
@@ -147,6 +155,7 @@ send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_share
   cmd->msg.kind = kind;
   cmd->id = s->id;
   cmd->key = s->key;
+  cmd->source_port = s->source_port;
   cmd->path = s->path;
   cmd->params = s->params;
   cmd->keys_patience = patience;
@@ -198,8 +207,8 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
   }
   if (!path.usable)
     return; /* the engine hears of it when there is a way to the peer */
-  s->id = ++p->next_id;
-  hash_add(&p->by_id, &s->by_id, hash_u64(s->id));
+  bfd_identity_take(p, s);
+  hash_add(&p->by_disc, &s->by_disc, hash_u64(bfd_id_disc(s->id)));
   send_command(p, BFD_ADD, s, 0);
 }
 
@@ -293,7 +302,8 @@ shared_free(struct bfd_proto *p, struct bfd_shared *s)
   if (s->id)
   {
     send_command(p, BFD_REMOVE, s, 0);
-    hash_remove(&p->by_id, &s->by_id);
+    hash_remove(&p->by_disc, &s->by_disc);
+    bfd_identity_drop(p, s);
   }
   if (s->listener)
     bfd_listen_release(p, s->listener);
@@ -417,7 +427,7 @@ bfd_provide_start(struct bfd_proto *p)
 {
   p->flap_limit = (struct log_limit){ .burst = 200, .period = BT_S(10) };
   hash_init(&p->by_key, p->p.pool);
-  hash_init(&p->by_id, p->p.pool);
+  hash_init(&p->by_disc, p->p.pool);
   list_init(&p->direct);
   list_init(&p->multihop);
   list_init(&p->due);

@@ -76,8 +76,8 @@ static inline u64
 id_of(const struct bfd_msg *msg)
 {
   if (msg->kind <= BFD_REMOVE)
-    return ((const struct bfd_cmd *) msg)->id;
-  return msg->kind == BFD_RESET ? ((const struct bfd_reset_cmd *) msg)->id
+    return ((const struct bfd_cmd *) msg)->id >> 32;
+  return msg->kind == BFD_RESET ? ((const struct bfd_reset_cmd *) msg)->id >> 32
                                 : ((const struct bfd_listen_cmd *) msg)->id;
 }
 
@@ -108,6 +108,18 @@ command_hook(struct msg *m, void *data)
   if (msg->kind == BFD_UNLISTEN)
     close_socket(f, ((struct bfd_listen_cmd *) msg)->id);
   msg_free(msg);
+}
+
+/* The session that is written down under that number. */
+static inline u64
+full_id(const struct fixture *f, uint number)
+{
+  struct bfd_shared *s;
+
+  HASH_WALK (s, &f->p.by_disc, by_disc)
+    if (s->id >> 32 == number)
+      return s->id;
+  return bfd_id(number, 0);
 }
 
 /* Everything the engine was told since the last time. */
@@ -319,9 +331,9 @@ expect_path(const struct fixture *f, uint ifindex, const char *local)
 /* --- Notes --- */
 
 static inline void
-note(struct fixture *f, u64 id, u8 state, bool left_up)
+note(struct fixture *f, uint number, u8 state, bool left_up)
 {
-  struct bfd_note n = { .id = id, .left_up = left_up };
+  struct bfd_note n = { .id = full_id(f, number), .left_up = left_up };
 
   n.status = (struct bfd_status){ .state = state, .remote_state = state, .failed = left_up };
   bfd_note_received(&f->p, &n);

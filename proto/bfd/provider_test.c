@@ -402,7 +402,7 @@ notes_of_unknown_sessions_are_ignored(void **ctx)
   settle(f);
   note(f, 0, BFD_UP, false);
   note(f, 2, BFD_UP, false);
-  note(f, UINT64_MAX, BFD_UP, false);
+  note(f, U32_MAX, BFD_UP, false);
   settle(f);
   assert_int_equal(c->last.state, BFD_DOWN);
   assert_int_equal(late->last.state, BFD_DOWN);

@@ -17,19 +17,6 @@
 #define POLL_ABOVE 40       /* packets in a window: 2 000 a second */
 #define POLL_BELOW 24
 
-static struct engine_session *
-find_by_disc(const struct bfd_engine *e, u32 disc)
-{
-  for (struct hnode *n = hash_first(&e->by_disc, hash_u64(disc)); n; n = hash_again(n))
-  {
-    struct engine_session *s = SKIP_BACK(struct engine_session, by_disc, n);
-
-    if (s->v.local_disc == disc)
-      return s;
-  }
-  return NULL;
-}
-
 static bool
 is_peer(const struct engine_session *s, const struct bfd_rx_meta *meta)
 {
@@ -107,7 +94,7 @@ receive(struct bfd_engine *e, const struct udp_packet *in, const struct bfd_rx_m
     return rx;
 
   engine_trace(e, "Packet from", meta->remote, &pkt);
-  s = pkt.your_disc ? find_by_disc(e, pkt.your_disc) : find_by_peer(e, meta);
+  s = pkt.your_disc ? engine_find_disc(e, pkt.your_disc) : find_by_peer(e, meta);
   if (!s)
     return BFD_RX_NO_SESSION;
   *session = s;

@@ -2,9 +2,8 @@
  * proto/bfd/transmit.c: packets out
  *
  * Sessions with the same interface and local address share a socket, which takes whole packets: so each has a
- * source port of its own from the range RFC 5881 section 4 asks for, without a socket of its own, and all
- * that is due at one time goes out in few system calls. Ports are shared once there are more sessions than
- * ports. Errors are counted and never stop a session: what the network thinks of our packets is for BFD to
+ * source port of its own without a socket of its own, and all that is due at one time goes out in few system
+ * calls. Errors are counted and never stop a session: what the network thinks of our packets is for BFD to
  * find out.
  */
 #include <errno.h>
@@ -14,7 +13,6 @@
 #include "lib/datagram.h"
 #include "proto/bfd/engine_impl.h"
 
-#define PORT_SEARCH 1024
 #define DSCP_CS6 0xc0
 
 /* One for all sessions with this way out. */
@@ -79,18 +77,6 @@ session_sender(struct bfd_engine *e, struct engine_session *s)
   return s->sender;
 }
 
-/* A port that is free among ours if one is found soon. It stays the same for the session's life. */
-static void
-take_port(struct bfd_engine *e, struct engine_session *s)
-{
-  uint port = rng_below(&e->rng, SOURCE_PORTS);
-
-  for (uint i = 0; e->port_users[port] && i < PORT_SEARCH; i++)
-    port = (port + 1) % SOURCE_PORTS;
-  s->port = port;
-  e->port_users[port]++;
-}
-
 void
 engine_drop_sender(struct bfd_engine *e, struct engine_session *s)
 {
@@ -102,14 +88,6 @@ engine_drop_sender(struct bfd_engine *e, struct engine_session *s)
     return;
   hash_remove(&e->senders, &x->n);
   rfree(x);
-}
-
-void
-engine_drop_port(struct bfd_engine *e, struct engine_session *s)
-{
-  if (s->port < SOURCE_PORTS)
-    e->port_users[s->port]--;
-  s->port = SOURCE_PORTS;
 }
 
 static const char *
@@ -171,13 +149,11 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
     send_failed(e, s, -fd);
     return;
   }
-  if (s->port == SOURCE_PORTS)
-    take_port(e, s);
 
   struct datagram d = {
     .from = s->path.local,
     .to = s->key.remote,
-    .from_port = SOURCE_PORT_FIRST + s->port,
+    .from_port = s->port,
     .to_port = s->key.hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP,
     .ttl = 255,
     .tos = DSCP_CS6,
