@@ -103,6 +103,15 @@ pool_new(pool *parent, const char *name)
 }
 
 void
+res_move(void *res, pool *p)
+{
+  struct resource *r = res;
+
+  list_remove(&r->n);
+  resource_link(p, r, r->class);
+}
+
+void
 rfree(void *res)
 {
   struct resource *r = res;

@@ -40,6 +40,9 @@ size_t pool_size(const pool *p);
 /* A zeroed resource of @class in @p. */
 void *res_new(pool *p, const struct resource_class *class);
 
+/* From now on it hangs in @p, NULL: in none. Both pools belong to the caller's loop, or are not in use. */
+void res_move(void *res, pool *p);
+
 /* Free a pool or any other resource; NULL is ignored. */
 void rfree(void *res);
 

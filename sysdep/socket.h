@@ -21,6 +21,7 @@ struct udp_listen
   bool no_checksum;    /* IPv6: take packets with a zero UDP checksum (RFC 6935) */
   uint receive_buffer; /* bytes wanted; what the system's limit allows is taken */
   bool share_port;     /* with whoever lets others have it: see udp_share_port() */
+  bool group;          /* join the sockets of ours that have it: see udp_group_join() */
 };
 /* The port is asked for exclusively, unless it is to be shared, so another owner shows as -EADDRINUSE. */
 int udp_listen_open(const struct udp_listen *how);
@@ -30,6 +31,19 @@ uint udp_device(int fd);
 
 /* Let others that ask for it have the port of @fd as well, or nobody any more. */
 void udp_share_port(int fd, bool share);
+
+/*
+ * Several sockets of ours for one port, each of which gets some of the packets. Let others join @fd, which
+ * has it; they are numbered in the order in which they do. The kernel moves the last one to the number of one
+ * that is closed.
+ */
+void udp_group_join(int fd);
+
+/*
+ * From now on a packet goes to the socket whose number is the 32-bit word at @offset of its payload, modulo
+ * @count; that is 0 for shorter packets. @fd: any of the group. 0 or -errno.
+ */
+int udp_group_steer(int fd, uint offset, uint count);
 
 /* Has no other process the port? Reads /proc; slow. */
 bool udp_port_is_ours(bool v6, u16 port);

@@ -51,6 +51,42 @@ struct bfd_config
   bool strict_bind;
   btime exit_linger;
   bool zero_checksum; /* zero udp6 checksum rx */
+  uint threads;
+};
+
+/* The engines of an instance */
+
+struct bfd_member
+{
+  struct bfd_proto *p;
+  uint number;
+  pool *pool;        /* what is ours */
+  pool *engine_pool; /* what belongs to its thread */
+  struct loop *loop;
+  struct mailbox *commands, *replies; /* the engine's; ours */
+  struct thread *thread;
+  struct bfd_machine *machine;
+};
+
+struct bfd_team
+{
+  struct bfd_member *member[BFD_ENGINES_MAX];
+  uint members; /* those that run */
+  uint count;   /* the first ones, which have sessions */
+  uint next;    /* as many are to have some */
+  uint tried;   /* as many were not to be had when last tried */
+  enum
+  {
+    TEAM_STEADY,
+    TEAM_GIVING,
+    TEAM_CLOSING,
+    TEAM_SETTLING,
+    TEAM_RETIRING
+  } step;
+  uint pending;                 /* engines that have not answered */
+  struct bfd_engine_stats gone; /* of those that have ended */
+  bool quit;                    /* ask all to quit when it is over */
+  struct list held;
 };
 
 /* An instance */
@@ -58,14 +94,15 @@ struct bfd_config
 struct bfd_listener
 {
   struct node n;
-  u64 id;      /* the engine's; 0: not open */
+  u64 id;      /* the engines'; 0: not open */
   uint device; /* index of the VRF device it was bound to */
-  int fd;      /* the engine's; here only to say who may share the port */
   enum bfd_hop hop;
   bool v6;
-  ip_addr local; /* strict bind; else IP_NONE */
-  uint ifindex;  /* of a link-local address */
-  uint users;    /* strict bind: sessions with that address */
+  ip_addr local;           /* strict bind; else IP_NONE */
+  uint ifindex;            /* of a link-local address */
+  uint users;              /* strict bind: sessions with that address */
+  uint sockets;            /* open ones */
+  int fd[BFD_ENGINES_MAX]; /* the engines'; here only to say who may share the port, and who gets what */
   bool tried;
   int last_error;  /* why it is not open: errno, */
   char error[160]; /* and in words */
@@ -98,13 +135,8 @@ struct bfd_proto
   struct work *wish_work;
   struct node *wish_cursor; /* next line to look at */
   uint wish_generation;
-  /* the engine and its thread */
-  pool *engine_pool;
-  struct loop *engine_loop;
-  struct mailbox *commands; /* the engine's */
-  struct mailbox *replies;  /* ours */
-  struct thread *thread;
-  struct list queries; /* `show` commands that wait for snapshots */
+  struct bfd_team *team; /* the engines and their threads */
+  struct list queries;   /* `show` commands that wait for snapshots */
   u64 next_query;
   /* keys come and go with the time of day */
   struct timer *key_timer;
@@ -150,7 +182,25 @@ struct bfd_shared
 extern const struct proto_class proto_bfd;
 
 /* proto.c */
-void bfd_post(struct bfd_proto *p, struct bfd_msg *m); /* to the engine */
+void bfd_set_engine(struct bfd_proto *p, uint engine); /* tell it what holds for all sessions */
+void bfd_stopped(struct bfd_proto *p);                 /* no engine is left */
+
+/* team.c */
+bool bfd_team_start(struct bfd_proto *p); /* false: not a single one could be started */
+void bfd_team_stop(struct bfd_proto *p);  /* bfd_stopped() follows */
+void bfd_team_again(struct bfd_proto *p); /* the configuration may want another number */
+void bfd_post_engine(struct bfd_proto *p, uint engine, struct bfd_msg *m);
+void bfd_post_session(struct bfd_proto *p, u64 id, struct bfd_msg *m); /* to the engine that has it */
+uint bfd_engines(const struct bfd_proto *p);           /* the first ones have sessions and get packets, */
+uint bfd_engines_listening(const struct bfd_proto *p); /* have sockets, */
+uint bfd_engines_running(const struct bfd_proto *p);   /* run */
+uint bfd_engine_for(const struct bfd_proto *p, u64 id);
+
+/* machine.c */
+struct bfd_machine;
+struct bfd_machine *bfd_machine_new(pool *p, struct loop *l, int tid); /* as the thread @tid sees it */
+/* Add to @ev what happened since @from. */
+void bfd_machine_evidence(struct bfd_machine *m, struct bfd_evidence *ev, btime from);
 
 /* provider.c */
 void bfd_provide_start(struct bfd_proto *p);
@@ -158,6 +208,7 @@ void bfd_provide_stop(struct bfd_proto *p);
 void bfd_sync_all(struct bfd_proto *p);      /* what is wanted of the sessions may have changed */
 void bfd_provide_again(struct bfd_proto *p); /* and what is wanted may have changed everywhere */
 void bfd_note_received(struct bfd_proto *p, const struct bfd_note *note);
+void bfd_worst_received(struct bfd_proto *p, const struct bfd_worst *worst);
 struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
 struct bfd_shared *bfd_shared_of_disc(const struct bfd_proto *p, u32 local_disc);
 
@@ -205,7 +256,7 @@ bool bfd_is_held(const struct bfd_proto *p, const struct bfd_key *key);
 
 /* history.c */
 void bfd_history_start(struct bfd_proto *p);
-void bfd_history_down(struct bfd_proto *p, struct bfd_down *down);
+void bfd_history_down(struct bfd_proto *p, const struct bfd_down *down);
 void bfd_history_late(struct bfd_proto *p, const struct bfd_late *late);
 const u64 *bfd_history_verdicts(const struct bfd_proto *p);
 void bfd_history_reset(struct bfd_proto *p, struct bfd_shared *s); /* the counters; NULL: of the instance */
@@ -220,8 +271,11 @@ void bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struc
 
 /* listen.c */
 void bfd_listen_start(struct bfd_proto *p);
-void bfd_listen_follow(struct bfd_proto *p);         /* what is accepted may have changed */
-void bfd_listen_siblings(const struct bfd_proto *p); /* the other instances may take over what @p had */
+bool bfd_listen_spread(struct bfd_proto *p);               /* sockets for engines that came */
+void bfd_listen_steer(struct bfd_proto *p);                /* others get packets from now on */
+void bfd_listen_narrow(struct bfd_proto *p, uint engines); /* only the first ones go on listening */
+void bfd_listen_follow(struct bfd_proto *p);               /* what is accepted may have changed */
+void bfd_listen_siblings(const struct bfd_proto *p);       /* the other instances may take over what @p had */
 void bfd_listen_device(struct bfd_proto *p, const struct iface *i); /* @i changed: it may be our VRF */
 bool bfd_listen_serves(const struct bfd_proto *p, enum bfd_hop hop, bool v6);
 struct bfd_listener *bfd_listen_local(struct bfd_proto *p, enum bfd_hop hop, const struct bfd_path *path);
@@ -244,6 +298,7 @@ struct bfd_proto *bfd_running(const char *name); /* NULL: no such instance runs 
 struct bfd_proto *bfd_next_instance(const char *before);
 void bfd_show_field(struct cli *c, uint indent, const char *name, const char *fmt, ...) PRINTF_LIKE(4, 5);
 btime bfd_wall_of(btime monotonic);
+void bfd_stats_add(struct bfd_engine_stats *sum, const struct bfd_engine_stats *one);
 void bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f);
 void bfd_snapshot_received(struct bfd_proto *p, const struct bfd_snapshot *snap);
 void bfd_queries_abort(struct bfd_proto *p);

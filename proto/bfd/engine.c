@@ -166,7 +166,7 @@ account_state(struct bfd_engine *e, struct engine_session *s, const struct bfd_s
   }
   if (was->state != BFD_UP)
     return;
-  engine_troubles(e, s)->downs[s->v.diag]++;
+  engine_troubles(s)->downs[s->v.diag]++;
   e->stats.downs[s->v.diag]++;
   s->left_up = true;
   s->failed |= state == BFD_DOWN && s->v.remote_state != BFD_ADMIN_DOWN;
@@ -230,11 +230,11 @@ static void session_free(struct bfd_engine *e, struct engine_session *s);
 /* Keys */
 
 static struct bfd_keys *
-keys_copy(struct bfd_engine *e, const struct bfd_keys *from)
+keys_copy(const struct bfd_keys *from)
 {
   size_t size = bfd_keys_size(from->count);
 
-  return from->type == BFD_AUTH_NONE ? NULL : memcpy(mb_alloc(e->pool, size), from, size);
+  return from->type == BFD_AUTH_NONE ? NULL : memcpy(mb_alloc(NULL, size), from, size);
 }
 
 static void
@@ -247,7 +247,7 @@ drop_old_keys(struct engine_session *s)
 }
 
 static void
-session_set_keys(struct bfd_engine *e, struct engine_session *s, const struct bfd_cmd *cmd)
+session_set_keys(struct engine_session *s, const struct bfd_cmd *cmd, btime now)
 {
   static const struct bfd_keys none = { .type = BFD_AUTH_NONE };
   struct bfd_keys *last = s->keys;
@@ -259,11 +259,11 @@ session_set_keys(struct bfd_engine *e, struct engine_session *s, const struct bf
 
   bool changing = s->v.auth.changing; /* then the keys that are replaced were never in use */
 
-  s->keys = keys_copy(e, &cmd->keys);
+  s->keys = keys_copy(&cmd->keys);
   if (cmd->keys_patience == BFD_KEYS_TICK)
     bfd_auth_update(&s->v.auth, s->keys);
   else
-    bfd_session_set_keys(&s->v, s->keys, cmd->keys_patience, loop_now(e->loop));
+    bfd_session_set_keys(&s->v, s->keys, cmd->keys_patience, now);
   drop_old_keys(s);
   if (!changing && s->v.auth.changing)
     s->old_keys = last;
@@ -394,7 +394,7 @@ stall_over(struct bfd_engine *e, btime from, btime to)
   for (uint i = 0; i < e->slots_end; i++)
     if (e->slots[i] && bfd_session_stalled(&e->slots[i]->v, from, to))
     {
-      engine_troubles(e, e->slots[i])->stalls++;
+      engine_troubles(e->slots[i])->stalls++;
       spared++;
     }
   if (spared)
@@ -429,6 +429,7 @@ engine_tick(struct bfd_engine *e)
   e->ticked = loop_now(e->loop);
   run_timers(e);
   engine_flush(e);
+  engine_hand_flush(e);
   arm_timer(e);
 }
 
@@ -460,19 +461,37 @@ static const struct resource_class session_class = { .name = "BFD session",
 static void
 engine_stopped(struct bfd_engine *e)
 {
-  struct bfd_msg *m = msg_alloc(sizeof(*m));
+  struct bfd_stopped *stopped = msg_alloc(sizeof(*stopped));
 
-  m->kind = BFD_STOPPED;
-  e->deliver(&m->m, e->deliver_data);
+  stopped->msg.kind = BFD_STOPPED;
+  stopped->stats = engine_stats(e);
+  e->deliver(&stopped->msg.m, e->deliver_data);
 }
 
-static void
-session_free(struct bfd_engine *e, struct engine_session *s)
+void
+engine_unlink(struct bfd_engine *e, struct engine_session *s)
 {
   engine_drop_sender(e, s);
   unindex_path(e, s);
   hash_remove(&e->by_disc, &s->by_disc);
   slot_drop(e, s);
+  res_move(s, NULL);
+}
+
+void
+engine_link(struct bfd_engine *e, struct engine_session *s)
+{
+  res_move(s, e->pool);
+  slot_take(e, s);
+  hash_add(&e->by_disc, &s->by_disc, hash_u64(s->v.local_disc));
+  index_path(e, s);
+  engine_witness_wake(e);
+}
+
+static void
+session_free(struct bfd_engine *e, struct engine_session *s)
+{
+  engine_unlink(e, s);
   rfree(s);
   if (e->quitting && !e->session_count)
     engine_stopped(e);
@@ -497,7 +516,7 @@ static void
 session_configure(struct bfd_engine *e, struct engine_session *s, const struct bfd_cmd *cmd)
 {
   session_set_path(e, s, &cmd->path);
-  session_set_keys(e, s, cmd);
+  session_set_keys(s, cmd, loop_now(e->loop));
 
   struct bfd_session was = s->v;
 
@@ -531,18 +550,15 @@ session_revive(struct bfd_engine *e, const struct bfd_cmd *cmd)
 static struct engine_session *
 session_new(struct bfd_engine *e, const struct bfd_cmd *cmd)
 {
-  struct engine_session *s = res_new(e->pool, &session_class);
-  u32 disc = bfd_id_disc(cmd->id);
+  struct engine_session *s = res_new(NULL, &session_class);
 
   s->key = cmd->key;
   s->tx.kind = TIMER_TX;
   s->detect.kind = TIMER_DETECT;
-  bfd_session_init(&s->v, &cmd->params, disc, loop_now(e->loop));
+  bfd_session_init(&s->v, &cmd->params, bfd_id_disc(cmd->id), loop_now(e->loop));
   bfd_auth_init(&s->v.auth, random_seed());
   s->v.suspended = true; /* until the path says otherwise */
-  hash_add(&e->by_disc, &s->by_disc, hash_u64(disc));
-  slot_take(e, s);
-  engine_witness_wake(e);
+  engine_link(e, s);
   return s;
 }
 
@@ -682,6 +698,15 @@ bfd_engine_message(struct msg *m, void *engine)
   case BFD_QUIT:
     engine_quit(e);
     break;
+  case BFD_TEAM:
+    engine_team(e, (struct bfd_team_cmd *) msg);
+    break;
+  case BFD_STRAYS:
+  case BFD_TAKE:
+  case BFD_FENCE:
+  case BFD_FENCE_PASSED:
+    engine_team_message(e, msg);
+    break;
   case BFD_NOTE:
     note_came_back(e, (struct bfd_note *) msg);
     msg = NULL;
@@ -695,6 +720,7 @@ bfd_engine_message(struct msg *m, void *engine)
   }
   msg_free(msg);
   engine_flush(e);
+  engine_hand_flush(e);
   /* A tick that is overdue comes in this round, and is to see by how much it is late. */
   if (e->wake > loop_now(e->loop))
     arm_timer(e);
@@ -720,6 +746,7 @@ bfd_engine_new(pool *p, struct loop *loop, const char *name, void (*deliver)(str
   e->ticked = loop_now(loop);
   engine_transmit_init(e);
   engine_witness_init(e);
+  engine_team_init(e);
   list_init(&e->listeners);
   wheel_init(&e->wheel, loop_now(loop));
   hash_init(&e->by_disc, p);

@@ -1,6 +1,6 @@
 /*
  * proto/bfd/engine_impl.h: shared by engine.c (commands, timers), receive.c (packets in), transmit.c (packets
- * out), witness.c (why sessions went Down) and snapshot.c (what is shown)
+ * out), handover.c (other engines), witness.c (why sessions went Down) and snapshot.c (what is shown)
  */
 #ifndef PEREGRINE_BFD_ENGINE_IMPL_H
 #define PEREGRINE_BFD_ENGINE_IMPL_H
@@ -97,6 +97,22 @@ struct witness
   struct reports *spare; /* to be used again */
 };
 
+/* The engines this one shares its work with. */
+struct team
+{
+  struct bfd_team_cmd who;             /* present 0 or 1: none */
+  struct strays *out[BFD_ENGINES_MAX]; /* packets that wait to be handed over at the end of the tick */
+  uint strangers;                      /* of those packets that know no session yet, */
+  btime strangers_since;               /* since then */
+  struct work *giving;
+  uint give_at; /* next place to look at */
+  /* What arrived before then anywhere has been handed to us. */
+  btime horizon[BFD_ENGINES_MAX];
+  btime settled_at; /* what arrived later was not steered to others */
+  u64 fence;        /* the last one asked for */
+  uint fences;      /* that have not passed */
+};
+
 struct bfd_engine
 {
   pool *pool;
@@ -130,6 +146,7 @@ struct bfd_engine
   struct log_limit refused_limit;
 
   struct witness witness;
+  struct team team;
 
   /* transmit.c */
   struct htable senders; /* struct engine_sender */
@@ -144,6 +161,9 @@ struct engine_session *engine_find_disc(const struct bfd_engine *e, u32 disc);
 /* Carry out what a session asked for; @was: the session before. */
 void engine_apply(struct bfd_engine *e, struct engine_session *s, uint todo, const struct bfd_session *was);
 void engine_tick(struct bfd_engine *e);
+/* Take a session out of all tables, or put it in; no more. */
+void engine_unlink(struct bfd_engine *e, struct engine_session *s);
+void engine_link(struct bfd_engine *e, struct engine_session *s);
 /* Log a packet, under `debug { packets }`. */
 void engine_trace(const struct bfd_engine *e, const char *what, ip_addr peer, const struct bfd_packet *pkt);
 
@@ -160,9 +180,28 @@ void engine_report_back(struct bfd_engine *e, struct bfd_down *down); /* from th
 /* snapshot.c */
 void engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd);
 void engine_reset(struct bfd_engine *e, u64 id); /* counters; 0: all */
-struct bfd_troubles *engine_troubles(struct bfd_engine *e, struct engine_session *s);
+struct bfd_engine_stats engine_stats(struct bfd_engine *e);
+struct bfd_troubles *engine_troubles(struct engine_session *s);
+
+/* handover.c */
+void engine_team_init(struct bfd_engine *e);
+void engine_team(struct bfd_engine *e, const struct bfd_team_cmd *cmd);
+/*
+ * A packet that is in order and whose session is not here: give it to the engine that may have it. False:
+ * there is none. @passed: how many have looked for it before us.
+ */
+bool engine_hand_over(struct bfd_engine *e, const struct bfd_packet *pkt, const byte *data,
+                      const struct bfd_rx_meta *meta, uint passed);
+void engine_hand_flush(struct bfd_engine *e); /* what was handed over so far goes now */
+void engine_team_message(struct bfd_engine *e, struct bfd_msg *m);
+/* Has all that arrived by @deadline at other engines and is ours been handed to us? Asks for it if not. */
+bool engine_team_heard(struct bfd_engine *e, btime deadline);
 
 /* receive.c */
+/* Reception after RFC 5880 6.8.6; @passed: as with engine_hand_over(). */
+void engine_receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx_meta *meta,
+                    uint passed);
+btime engine_horizon(const struct bfd_engine *e); /* everything that arrived before then was read */
 void engine_drain(struct bfd_engine *e);
 /* Those too that did not say that they have something. */
 void engine_drain_all(struct bfd_engine *e);

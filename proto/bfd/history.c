@@ -1,8 +1,8 @@
 /*
  * proto/bfd/history.c: sessions that went Down, and why: in the log, and in `show bfd history`
  *
- * The engine reports what it knows; what the machine did meanwhile is added here, and the verdict found. An
- * instance remembers the last ones, also of sessions that are gone.
+ * The engine reports what it knows, machine.c adds what the machine did meanwhile; here the verdict is found.
+ * An instance remembers the last ones, also of sessions that are gone.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,12 +11,9 @@
 #include "proto/bfd/bfd.h"
 #include "proto/bfd/verdict.h"
 #include "sysdep/clock.h"
-#include "sysdep/health.h"
 
 #define HISTORY_MAX 1000
 #define SHOW_SLICE 32
-#define SAMPLE_EVERY BT_S(1)
-#define SAMPLES 16
 
 struct bfd_record
 {
@@ -38,87 +35,7 @@ struct bfd_history
   u64 last;
   u64 verdicts[BFD_VERDICT__MAX];
   struct log_limit limit;
-  /* The machine: a sample every second, and one of now */
-  struct health_probe *probe; /* NULL until the engine's thread runs */
-  struct timer *timer;
-  struct machine_sample
-  {
-    btime at;
-    struct health health;
-  } sample[SAMPLES], now;
-  uint samples;
 };
-
-/* The machine */
-
-static void
-look_now(struct bfd_proto *p)
-{
-  struct bfd_history *h = p->history;
-  int tid = h->probe || !p->thread ? 0 : thread_tid(p->thread);
-
-  if (h->samples && h->now.at == loop_now(p->p.loop))
-    return;
-  if (tid)
-    h->probe = health_probe_new(p->p.pool, tid);
-  h->now.at = loop_now(p->p.loop);
-  if (h->probe)
-    health_read(h->probe, &h->now.health);
-}
-
-static void
-sample_due(struct timer *t, void *data)
-{
-  struct bfd_proto *p = data;
-  struct bfd_history *h = p->history;
-
-  if (!p->provider)
-    return; /* saying goodbye */
-  look_now(p);
-  h->sample[h->samples++ % SAMPLES] = h->now;
-  timer_set_in(t, SAMPLE_EVERY);
-}
-
-/* The newest one from before @from, or the oldest there is. */
-static const struct machine_sample *
-sample_before(const struct bfd_history *h, btime from)
-{
-  uint count = MIN(h->samples, (uint) SAMPLES), i = 1;
-
-  while (i < count && h->sample[(h->samples - i) % SAMPLES].at > from)
-    i++;
-  return &h->sample[(h->samples - i) % SAMPLES];
-}
-
-/* Packets dropped between two samples; a processor that went offline took its count along. */
-static u32
-drops_between(const struct machine_sample *a, const struct machine_sample *b)
-{
-  u64 udp = b->health.udp_errors - MIN(a->health.udp_errors, b->health.udp_errors);
-  u64 backlog = b->health.backlog_drops - MIN(a->health.backlog_drops, b->health.backlog_drops);
-
-  return MIN(udp + backlog, (u64) U32_MAX);
-}
-
-static void
-add_machine(struct bfd_proto *p, struct bfd_evidence *ev, btime from)
-{
-  struct bfd_history *h = p->history;
-  const struct machine_sample *before, *earlier;
-  u32 dropped;
-
-  if (!h->samples)
-    return;
-  look_now(p);
-  before = sample_before(h, from);
-  ev->span = h->now.at - before->at;
-  earlier = sample_before(h, before->at - ev->span);
-  dropped = drops_between(before, &h->now);
-  ev->run_delay = h->now.health.run_delay - before->health.run_delay;
-  ev->elsewhere = dropped - MIN(dropped, ev->dropped); /* which counted ours as well */
-  ev->elsewhere_before = drops_between(earlier, before);
-  ev->pressure = h->now.health.pressure;
-}
 
 /* In words */
 
@@ -200,8 +117,6 @@ bfd_history_start(struct bfd_proto *p)
 
   list_init(&h->records);
   h->limit = (struct log_limit){ .burst = 200, .period = BT_S(10) };
-  h->timer = timer_new(p->p.pool, p->p.loop, sample_due, p);
-  timer_set_in(h->timer, SAMPLE_EVERY);
   p->history = h;
   p->worst = 0;
 }
@@ -237,12 +152,11 @@ count_verdict(struct bfd_proto *p, u64 id, enum bfd_verdict verdict, int change)
 }
 
 void
-bfd_history_down(struct bfd_proto *p, struct bfd_down *down)
+bfd_history_down(struct bfd_proto *p, const struct bfd_down *down)
 {
-  struct bfd_evidence *ev = &down->evidence;
+  const struct bfd_evidence *ev = &down->evidence;
   struct bfd_record *r = record_take(p);
 
-  add_machine(p, ev, down->from);
   *r = (struct bfd_record){
     .number = ++p->history->last,
     .id = down->id,

@@ -158,21 +158,23 @@ bfd_cmd_enable(struct cli *c, const struct bfd_which *which)
 
 /* Counters */
 
-static void
-post_reset(struct bfd_proto *p, u64 id)
+static struct bfd_msg *
+reset_command(u64 id)
 {
   struct bfd_reset_cmd *cmd = msg_alloc(sizeof(*cmd));
 
   cmd->msg.kind = BFD_RESET;
   cmd->id = id;
-  bfd_post(p, &cmd->msg);
+  return &cmd->msg;
 }
 
 static void
 reset_instance(struct bfd_proto *p)
 {
   bfd_history_reset(p, NULL);
-  post_reset(p, 0);
+  p->team->gone = (struct bfd_engine_stats){ 0 };
+  for (uint i = 0; i < bfd_engines_running(p); i++)
+    bfd_post_engine(p, i, reset_command(0));
 }
 
 static void
@@ -180,7 +182,7 @@ reset_session(struct bfd_proto *p, struct bfd_shared *s)
 {
   bfd_history_reset(p, s);
   if (s->id)
-    post_reset(p, s->id);
+    bfd_post_session(p, s->id, reset_command(s->id));
 }
 
 void

@@ -1,19 +1,21 @@
 /*
- * proto/bfd/listen.c: receiving sockets, opened here and handed to the engine
+ * proto/bfd/listen.c: receiving sockets, opened here and handed to the engines
  *
- * One wildcard socket for each kind (family and hop type) that is accepted, or with `strict bind` one for
- * each local address in use. What cannot be opened is tried again every few seconds; sessions wait meanwhile
- * and say why.
+ * One wildcard listener for each kind (family and hop type) that is accepted, or with `strict bind` one for
+ * each local address in use, has a socket for each engine. What cannot be opened is tried again every few
+ * seconds; sessions wait meanwhile and say why.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/bfd/bfd.h"
 #include "sysdep/socket.h"
 
 #define RETRY_TIME BT_S(5)
 #define RETRY_SOON BT_MS(50)     /* the port may be one of ours that the engine is about to close */
+#define STEER_OFFSET 8           /* of Your Discriminator: RFC 5880 4.1 */
 #define RECEIVE_BUFFER (4 << 20) /* 1 s of a thousand sessions at 10 ms would need about this */
 
 bool
@@ -102,7 +104,8 @@ share_with_siblings(const struct bfd_proto *p, const struct bfd_listener *l, boo
     LIST_WALK (other, &q->listeners, n)
       if (other->id && other->hop == l->hop && other->v6 == l->v6)
       {
-        udp_share_port(other->fd, share);
+        for (uint i = 0; i < other->sockets; i++)
+          udp_share_port(other->fd[i], share);
         any = true;
       }
   }
@@ -114,7 +117,7 @@ share_with_siblings(const struct bfd_proto *p, const struct bfd_listener *l, boo
  * device and one of a VRF for rivals; of those that are both ours it is told that they are not.
  */
 static int
-open_socket(struct bfd_proto *p, struct bfd_listener *l, struct udp_listen *how)
+open_socket(struct bfd_proto *p, const struct bfd_listener *l, struct udp_listen *how)
 {
   int fd = udp_listen_open(how);
 
@@ -124,13 +127,15 @@ open_socket(struct bfd_proto *p, struct bfd_listener *l, struct udp_listen *how)
   {
     how->share_port = true;
     fd = udp_listen_open(how);
+    how->share_port = false;
   }
   share_with_siblings(p, l, false);
   return fd;
 }
 
-static void
-listen_open(struct bfd_proto *p, struct bfd_listener *l)
+/* Sockets for all engines; 0 or -errno, with some of them open. */
+static int
+open_sockets(struct bfd_proto *p, struct bfd_listener *l)
 {
   struct udp_listen how = {
     .v6 = l->v6,
@@ -141,48 +146,134 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
     .no_checksum = bfd_config_of(p)->zero_checksum,
     .receive_buffer = RECEIVE_BUFFER,
   };
-  int fd = open_socket(p, l, &how);
 
-  if (fd < 0)
+  while (l->sockets < bfd_engines_listening(p))
   {
-    listen_failed(p, l, -fd);
+    int fd;
+
+    if (l->sockets)
+      udp_group_join(l->fd[0]);
+    how.group = l->sockets > 0;
+    fd = open_socket(p, l, &how);
+    if (fd < 0)
+      return fd;
+    l->fd[l->sockets++] = fd;
+  }
+  return 0;
+}
+
+static void
+close_sockets(struct bfd_listener *l, uint first)
+{
+  while (l->sockets > first)
+    close(l->fd[--l->sockets]);
+}
+
+/* From now on they belong to the engines. */
+static void
+hand_sockets(struct bfd_proto *p, const struct bfd_listener *l, uint first)
+{
+  for (uint i = first; i < l->sockets; i++)
+  {
+    struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
+
+    cmd->msg.kind = BFD_LISTEN;
+    cmd->id = l->id;
+    cmd->hop = l->hop;
+    cmd->v6 = l->v6;
+    cmd->fd = l->fd[i];
+    bfd_post_engine(p, i, &cmd->msg);
+  }
+}
+
+/* Give each engine the packets of its sessions: as bfd_engine_of() has it. */
+static int
+steer(const struct bfd_proto *p, const struct bfd_listener *l)
+{
+  return l->sockets > 1 ? udp_group_steer(l->fd[0], STEER_OFFSET, bfd_engines(p)) : 0;
+}
+
+static void
+listen_open(struct bfd_proto *p, struct bfd_listener *l)
+{
+  int error = open_sockets(p, l);
+
+  if (!error)
+    error = steer(p, l);
+  if (error)
+  {
+    close_sockets(l, 0);
+    listen_failed(p, l, -error);
     return;
   }
-
-  struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
-
   l->error[0] = 0;
   l->last_error = 0;
   l->tried = false;
   l->id = ++p->next_id;
-  l->fd = fd;
-  l->device = udp_device(fd);
-  cmd->msg.kind = BFD_LISTEN;
-  cmd->id = l->id;
-  cmd->hop = l->hop;
-  cmd->v6 = l->v6;
-  cmd->fd = fd;
-  bfd_post(p, &cmd->msg);
+  l->device = udp_device(l->fd[0]);
+  hand_sockets(p, l, 0);
 }
 
 static void
-unlisten(struct bfd_proto *p, struct bfd_listener *l)
+unlisten(struct bfd_proto *p, struct bfd_listener *l, uint first)
 {
-  if (!l->id)
-    return;
+  for (uint i = first; i < l->sockets; i++)
+  {
+    struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
 
-  struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
+    cmd->msg.kind = BFD_UNLISTEN;
+    cmd->id = l->id;
+    bfd_post_engine(p, i, &cmd->msg);
+  }
+  l->sockets = MIN(l->sockets, first);
+  if (!l->sockets)
+    l->id = 0;
+}
 
-  cmd->msg.kind = BFD_UNLISTEN;
-  cmd->id = l->id;
-  l->id = 0;
-  bfd_post(p, &cmd->msg);
+bool
+bfd_listen_spread(struct bfd_proto *p)
+{
+  struct bfd_listener *l;
+
+  LIST_WALK (l, &p->listeners, n)
+  {
+    uint before = l->sockets;
+    int error = l->id ? open_sockets(p, l) : 0;
+
+    if (error)
+    {
+      close_sockets(l, before);
+      log_write(L_ERR, "%s: Cannot open UDP port %u for another thread: %s", p->p.name, port_for(l->hop),
+                strerror(-error));
+      return false;
+    }
+    hand_sockets(p, l, before);
+  }
+  return true;
+}
+
+void
+bfd_listen_steer(struct bfd_proto *p)
+{
+  struct bfd_listener *l;
+
+  LIST_WALK (l, &p->listeners, n)
+    steer(p, l);
+}
+
+void
+bfd_listen_narrow(struct bfd_proto *p, uint engines)
+{
+  struct bfd_listener *l;
+
+  LIST_WALK (l, &p->listeners, n)
+    unlisten(p, l, engines);
 }
 
 static void
 listen_close(struct bfd_proto *p, struct bfd_listener *l)
 {
-  unlisten(p, l);
+  unlisten(p, l, 0);
   list_remove(&l->n);
   mb_free(l);
 }
@@ -323,7 +414,7 @@ bfd_listen_device(struct bfd_proto *p, const struct iface *i)
   LIST_WALK (l, &p->listeners, n)
     if (!l->id || l->device != i->index)
     {
-      unlisten(p, l);
+      unlisten(p, l, 0);
       listen_open(p, l);
     }
   bfd_provide_again(p);

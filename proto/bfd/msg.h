@@ -23,7 +23,13 @@ enum bfd_msg_kind
   BFD_UNLISTEN,
   BFD_SET,   /* what holds for all sessions */
   BFD_RESET, /* counters */
+  BFD_TEAM,  /* who the engines are; answered by BFD_TEAM_DONE */
   BFD_QUIT,  /* remove everything; answered by BFD_STOPPED when the last session has gone */
+  /* among engines: see handover.c */
+  BFD_STRAYS,
+  BFD_TAKE,
+  BFD_FENCE,
+  BFD_FENCE_PASSED,
   /* both ways */
   BFD_NOTE,
   BFD_DOWN_REPORT, /* comes before the note that tells of it */
@@ -31,6 +37,7 @@ enum bfd_msg_kind
   BFD_SNAPSHOT_REPLY,
   BFD_LATE_REPORT,
   BFD_WORST_REPORT,
+  BFD_TEAM_DONE,
   BFD_STOPPED,
 };
 
@@ -107,6 +114,28 @@ struct bfd_set_cmd
   btime exit_linger;  /* how long a session that was removed may go on saying AdminDown */
 };
 
+/* Which of @count engines a session belongs to. Discriminators are as good as random. */
+static inline uint
+bfd_engine_of(u32 local_disc, uint count)
+{
+  return local_disc % count;
+}
+
+/*
+ * Engines that share the sessions of one instance, and the ports. Sessions that are another's by @count are
+ * given to it before the answer. No engine before the first of these is alone.
+ */
+#define BFD_ENGINES_MAX 32
+struct bfd_team_cmd
+{
+  struct bfd_msg msg;
+  uint self;
+  uint count;   /* sessions belong to the first ones */
+  uint present; /* at least as many: those whose sockets may hold packets of anybody */
+  bool settled; /* but for what they hold already, each gets its own packets only */
+  struct mailbox *mailbox[BFD_ENGINES_MAX];
+};
+
 struct bfd_reset_cmd
 {
   struct bfd_msg msg;
@@ -169,6 +198,13 @@ struct bfd_engine_stats
   u64 late_ticks;                /* ticks that came so late that we may have been unable to listen */
   u64 rests;                     /* times in which it let others run, because it was busy all the time */
   btime latest;                  /* by how much, at worst */
+};
+
+/* STOPPED: what is to be remembered of the engine. */
+struct bfd_stopped
+{
+  struct bfd_msg msg;
+  struct bfd_engine_stats stats;
 };
 
 struct bfd_snapshot

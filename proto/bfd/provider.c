@@ -161,7 +161,7 @@ send_command(struct bfd_proto *p, enum bfd_msg_kind kind, const struct bfd_share
   cmd->keys_patience = patience;
   if (with_keys)
     memcpy(&cmd->keys, s->keys, keys);
-  bfd_post(p, &cmd->msg);
+  bfd_post_session(p, s->id, &cmd->msg);
 }
 
 bool
@@ -170,6 +170,17 @@ bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
   return a->min_rx == b->min_rx && a->min_tx == b->min_tx && a->idle_tx == b->idle_tx &&
          a->detect_mult == b->detect_mult && a->passive == b->passive && a->admin_down == b->admin_down &&
          a->min_ttl == b->min_ttl;
+}
+
+void
+bfd_worst_received(struct bfd_proto *p, const struct bfd_worst *worst)
+{
+  btime now = loop_now(p->p.loop);
+
+  if (worst->late < p->worst && now - p->worst_at < BFD_WORST_HOLDS)
+    return; /* another engine's */
+  p->worst = worst->late;
+  p->worst_at = now;
 }
 
 /* An interval that this machine has not always been able to keep is allowed, but somebody should know. */
@@ -276,7 +287,6 @@ iface_hook(const struct iface *i, void *data)
   if (!p->provider)
     return; /* saying goodbye */
   bfd_listen_device(p, i);
-
   sync_later(p, &p->multihop);
 }
 

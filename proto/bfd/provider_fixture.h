@@ -28,6 +28,8 @@ struct fixture
   jmp_buf back;
   struct bfd_config cf;
   struct bfd_proto p;
+  struct bfd_team team;
+  struct bfd_member engine;
   char told[512];    /* "A1 C1 R1": ADD, CHANGE, REMOVE; L and U for sockets */
   struct ring keys;  /* the keys of the last ADD or CHANGE, the rest of which is below */
   uint removed_keys; /* how many secrets the last REMOVE carried */
@@ -152,7 +154,9 @@ fixture_new(const struct bfd_config *cf)
   f->p.p.cf = &f->cf.p;
   f->p.p.loop = f->loop;
   f->p.p.pool = pool_new(f->pool, "Instance");
-  f->p.commands = mailbox_new(f->pool, f->loop, command_hook, f);
+  f->engine.commands = mailbox_new(f->pool, f->loop, command_hook, f);
+  f->team = (struct bfd_team){ .member = { &f->engine }, .members = 1, .count = 1 };
+  f->p.team = &f->team;
   bfd_listen_start(&f->p);
   bfd_provide_start(&f->p);
   return f;

@@ -78,9 +78,9 @@ accepted(struct bfd_engine *e, struct engine_session *s, const struct bfd_packet
   s->refused = 0;
 }
 
-/* Reception after RFC 5880 6.8.6, in its order; @session is set once it is known which one is meant. */
+/* In the order of RFC 5880 6.8.6; @session is set once it is known which one is meant. */
 static enum bfd_rx
-receive(struct bfd_engine *e, const struct udp_packet *in, const struct bfd_rx_meta *meta,
+receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx_meta *meta, uint passed,
         struct engine_session **session)
 {
   struct bfd_packet pkt;
@@ -89,23 +89,45 @@ receive(struct bfd_engine *e, const struct udp_packet *in, const struct bfd_rx_m
 
   if (meta->hop == BFD_DIRECT && meta->ttl != 255) /* before anything of it is believed */
     return BFD_RX_TTL;
-  rx = bfd_packet_decode(&pkt, in->data, in->size);
+  rx = bfd_packet_decode(&pkt, data, size);
   if (rx != BFD_RX_OK)
     return rx;
 
   engine_trace(e, "Packet from", meta->remote, &pkt);
   s = pkt.your_disc ? engine_find_disc(e, pkt.your_disc) : find_by_peer(e, meta);
   if (!s)
-    return BFD_RX_NO_SESSION;
+    return engine_hand_over(e, &pkt, data, meta, passed) ? BFD_RX_OK : BFD_RX_NO_SESSION;
   *session = s;
   rx = bfd_session_accept(&s->v, s->key.hop, s->path.ifindex, &pkt, meta);
   if (rx == BFD_RX_OK)
-    rx = bfd_session_authenticate(&s->v, &pkt, in->data, meta->arrival);
+    rx = bfd_session_authenticate(&s->v, &pkt, data, meta->arrival);
   if (rx != BFD_RX_OK)
     return rx;
 
   accepted(e, s, &pkt, meta->arrival);
   return BFD_RX_OK;
+}
+
+void
+engine_receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx_meta *meta,
+               uint passed)
+{
+  struct engine_session *s = NULL;
+  enum bfd_rx rx = receive(e, data, size, meta, passed, &s);
+
+  if (rx == BFD_RX_OK)
+    return;
+  e->stats.refused[rx]++;
+  if (s)
+  {
+    engine_troubles(s)->refused[rx]++;
+    s->refused_why = rx;
+    s->refused += s->refused < UINT16_MAX;
+  }
+  /* A neighbour that looks for a session we do not have is not an error, and it goes on for ever. */
+  if (rx != BFD_RX_NO_SESSION)
+    log_rl(&e->refused_limit, L_REMOTE, "%s: Packet from %s on interface %u refused: %s", e->name,
+           IP_STR(meta->remote), meta->ifindex, bfd_rx_name(rx));
 }
 
 static void
@@ -119,23 +141,9 @@ receive_packet(struct bfd_engine *e, const struct listener *l, const struct udp_
     .local = in->local,
     .arrival = in->arrival,
   };
-  struct engine_session *s = NULL;
-  enum bfd_rx rx = receive(e, in, &meta, &s);
 
   e->stats.rx++;
-  if (rx == BFD_RX_OK)
-    return;
-  e->stats.refused[rx]++;
-  if (s)
-  {
-    engine_troubles(e, s)->refused[rx]++;
-    s->refused_why = rx;
-    s->refused += s->refused < UINT16_MAX;
-  }
-  /* A neighbour that looks for a session we do not have is not an error, and it goes on for ever. */
-  if (rx != BFD_RX_NO_SESSION)
-    log_rl(&e->refused_limit, L_REMOTE, "%s: Packet from %s on interface %u refused: %s", e->name,
-           IP_STR(in->remote), in->ifindex, bfd_rx_name(rx));
+  engine_receive(e, in->data, in->size, &meta, 0);
 }
 
 /* Read one socket until it is empty or the work cap strikes. */
@@ -254,7 +262,18 @@ engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime d
         l->window_packets += drain_listener(e, l);
       heard = heard && l->horizon >= deadline;
     }
-  return heard;
+  return engine_team_heard(e, deadline) && heard;
+}
+
+btime
+engine_horizon(const struct bfd_engine *e)
+{
+  btime horizon = BT_NEVER;
+  struct listener *l;
+
+  LIST_WALK (l, &e->listeners, n)
+    horizon = MIN(horizon, l->horizon);
+  return horizon;
 }
 
 static void
@@ -322,6 +341,7 @@ engine_unlisten(struct bfd_engine *e, u64 id)
 {
   struct listener *l;
 
+  engine_drain_all(e); /* what it holds may be for others */
   LIST_WALK_SAFE (l, &e->listeners, n)
     if (l->id == id)
       rfree(l);

@@ -22,7 +22,8 @@ struct bfd_query
   struct bfd_filter filter;
   char *proto; /* instance being listed */
   u64 number;
-  uint next;
+  uint engine, next; /* whom to ask, and where to go on */
+  struct bfd_engine_stats stats;
 };
 
 static void
@@ -159,6 +160,8 @@ show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, 
     bfd_show_field(c, 2, "Local address", "%s", IP_STR(s->path.local));
   if (s->waits_for)
     bfd_show_field(c, 2, "Waiting for", "%s", s->waits_for);
+  if (bfd_engines(p) > 1)
+    bfd_show_field(c, 2, "Thread", "%u", bfd_engine_for(p, s->id) + 1);
   if (bfd_is_held(p, &s->key))
     bfd_show_field(c, 2, "Held down by", "bfd disable");
   if (s->params.min_ttl)
@@ -257,9 +260,30 @@ show_unsent(struct cli *c, const struct bfd_filter *f, const struct bfd_proto *p
   }
 }
 
-static void
-show_stats(struct cli *c, const struct bfd_engine_stats *stats, const u64 *verdicts)
+void
+bfd_stats_add(struct bfd_engine_stats *sum, const struct bfd_engine_stats *one)
 {
+  sum->rx += one->rx;
+  sum->tx += one->tx;
+  sum->tx_errors += one->tx_errors;
+  sum->ups += one->ups;
+  sum->dropped += one->dropped;
+  sum->late_ticks += one->late_ticks;
+  sum->rests += one->rests;
+  sum->latest = MAX(sum->latest, one->latest);
+  for (uint i = 0; i < BFD_RX__MAX; i++)
+    sum->refused[i] += one->refused[i];
+  for (uint i = 0; i < BFD_DIAG__MAX; i++)
+    sum->downs[i] += one->downs[i];
+}
+
+static void
+show_stats(struct cli *c, const struct bfd_proto *p, const struct bfd_engine_stats *stats)
+{
+  const u64 *verdicts = bfd_history_verdicts(p);
+
+  if (bfd_engines(p) > 1)
+    cli_line(c, 1020, "  Threads: %u", bfd_engines(p));
   cli_line(c, 1020, "  Packets received: %llu, sent: %llu, not sent: %llu, dropped by the kernel: %llu",
            (unsigned long long) stats->rx, (unsigned long long) stats->tx,
            (unsigned long long) stats->tx_errors, (unsigned long long) stats->dropped);
@@ -296,7 +320,7 @@ query_ask(struct cli *c UNUSED, void *data)
   struct bfd_query *q = data;
   struct bfd_proto *p = bfd_running(q->proto);
 
-  if (!p)
+  if (!p || q->engine >= bfd_engines(p)) /* there may be fewer by now */
   {
     cli_end(q->cli, 0, "%s", "");
     return;
@@ -310,14 +334,15 @@ query_ask(struct cli *c UNUSED, void *data)
   cmd->max = q->filter.all ? FULL_A_SLICE : BFD_SNAPSHOT_MAX;
   list_remove(&q->n);
   list_add_tail(&p->queries, &q->n);
-  bfd_post(p, &cmd->msg);
+  bfd_post_engine(p, q->engine, &cmd->msg);
 }
 
 static void
 query_begin(struct bfd_query *q, struct bfd_proto *p)
 {
   q->proto = mb_strdup(cli_pool(q->cli), p->p.name);
-  q->next = 0;
+  q->engine = q->next = 0;
+  q->stats = p->team->gone;
   cli_line(q->cli, 1020, "%s:", p->p.name);
   if (!q->filter.all)
     cli_line(q->cli, 1020, "%-25s %-10s %-10s %-12s  %8s %8s", "IP address", "Interface", "State", "Since",
@@ -341,7 +366,7 @@ bfd_next_instance(const char *before)
 }
 
 static void
-query_instance_done(struct bfd_query *q, struct bfd_proto *p, const struct bfd_engine_stats *stats)
+query_instance_done(struct bfd_query *q, struct bfd_proto *p)
 {
   struct bfd_proto *next = q->filter.name ? NULL : bfd_next_instance(q->proto);
   struct bfd_request *r;
@@ -352,7 +377,7 @@ query_instance_done(struct bfd_query *q, struct bfd_proto *p, const struct bfd_e
     show_differing(q->cli, &q->filter, &p->direct);
     show_differing(q->cli, &q->filter, &p->multihop);
     show_differing(q->cli, &q->filter, &p->due);
-    show_stats(q->cli, stats, bfd_history_verdicts(p));
+    show_stats(q->cli, p, &q->stats);
   }
   if (next)
   {
@@ -394,10 +419,15 @@ bfd_snapshot_received(struct bfd_proto *p, const struct bfd_snapshot *snap)
       list_remove(&q->n);
       query_rows(q, p, snap);
       q->next = snap->next;
-      if (snap->next)
+      if (!snap->next)
+      {
+        bfd_stats_add(&q->stats, &snap->stats);
+        q->engine++;
+      }
+      if (q->engine < bfd_engines(p))
         cli_when_room(q->cli, query_ask, q);
       else
-        query_instance_done(q, p, &snap->stats);
+        query_instance_done(q, p);
       return;
     }
 }

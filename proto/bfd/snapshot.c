@@ -4,10 +4,10 @@
 /* Counters */
 
 struct bfd_troubles *
-engine_troubles(struct bfd_engine *e, struct engine_session *s)
+engine_troubles(struct engine_session *s)
 {
   if (!s->troubles)
-    s->troubles = mb_alloc(e->pool, sizeof(*s->troubles));
+    s->troubles = mb_alloc(NULL, sizeof(*s->troubles));
   return s->troubles;
 }
 
@@ -30,6 +30,16 @@ engine_reset(struct bfd_engine *e, u64 id)
   e->stats = (struct bfd_engine_stats){ 0 };
   e->drops_before = engine_drops(e);
   e->rests_before = loop_rests(e->loop);
+}
+
+struct bfd_engine_stats
+engine_stats(struct bfd_engine *e)
+{
+  struct bfd_engine_stats stats = e->stats;
+
+  stats.rests = loop_rests(e->loop) - e->rests_before;
+  stats.dropped = engine_drops(e) - e->drops_before;
+  return stats;
 }
 
 /* Snapshots */
@@ -89,9 +99,7 @@ engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
 
   snap->msg.kind = BFD_SNAPSHOT_REPLY;
   snap->query = cmd->query;
-  snap->stats = e->stats;
-  snap->stats.rests = loop_rests(e->loop) - e->rests_before;
-  snap->stats.dropped = engine_drops(e) - e->drops_before;
+  snap->stats = engine_stats(e);
   for (; i < e->slots_end && snap->count < max; i++)
     if (e->slots[i] && !e->slots[i]->leaving)
       session_info(e, e->slots[i], &snap->info[snap->count++]);

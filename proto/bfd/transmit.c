@@ -99,7 +99,7 @@ session_place(const struct engine_session *s)
 static void
 send_failed(struct bfd_engine *e, struct engine_session *s, int error)
 {
-  engine_troubles(e, s)->tx_errors++;
+  engine_troubles(s)->tx_errors++;
   e->stats.tx_errors++;
   log_rl(&e->send_limit, L_ERR, "%s: Cannot send to %s (%s) from %s: %s", e->name, IP_STR(s->key.remote),
          session_place(s), IP_STR(s->path.local),

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -96,6 +97,8 @@ udp_listen_open(const struct udp_listen *how)
   if (how->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, how->device, strlen(how->device) + 1) < 0)
     return fail(fd);
   udp_share_port(fd, how->share_port);
+  if (how->group)
+    udp_group_join(fd);
   if (bind(fd, &sa.sa, sockaddr_fill(&sa, how->v6, how->local, how->port, how->ifindex)) < 0)
     return fail(fd);
   udp_share_port(fd, false);
@@ -115,6 +118,25 @@ void
 udp_share_port(int fd, bool share)
 {
   set_int(fd, SOL_SOCKET, SO_REUSEADDR, share);
+}
+
+void
+udp_group_join(int fd)
+{
+  set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
+int
+udp_group_steer(int fd, uint offset, uint count)
+{
+  struct sock_filter program[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset), /* ends with 0 behind the end */
+    BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+    BPF_STMT(BPF_RET | BPF_A, 0),
+  };
+  struct sock_fprog prog = { ARRAY_SIZE(program), program };
+
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
 uint

@@ -195,6 +195,38 @@ sockets_of_two_devices_share_a_port_when_told_to(void **ctx)
   assert_int_equal(udp_listen_open(&any), -EADDRINUSE);
 }
 
+/* The first of the group was opened like any socket, so that another owner of the port would have been found.
+ */
+static void
+sockets_of_a_group_get_the_packets_whose_word_names_them(void **ctx)
+{
+  struct fixture *f = *ctx;
+  int group[3] = { listen_any(f, false) }, sender = send_to(f, false, group[0]);
+  struct udp_listen how = { .port = port_of(group[0]), .local = loopback(false), .group = true };
+  byte data[8] = { 0 };
+
+  assert_int_equal(udp_group_steer(group[0], 4, 3), -EINVAL); /* it is no group yet */
+  udp_group_join(group[0]);
+  for (uint i = 1; i < 3; i++)
+    group[i] = keep(f, udp_listen_open(&how));
+  for (uint count = 3; count > 0; count--)
+  {
+    assert_int_equal(udp_group_steer(group[2], 4, count), 0);
+    for (uint word = 0; word < 600; word++)
+    {
+      data[6] = word >> 8;
+      data[7] = word;
+      send_bytes(sender, data, sizeof(data));
+      assert_int_equal(receive(f, group[word % count], 0), 1);
+      assert_int_equal(f->packets[0].data[7], data[7]);
+    }
+    send_bytes(sender, data, 7); /* too short to say */
+    assert_int_equal(receive(f, group[0], 0), 1);
+  }
+  how.group = false;
+  assert_int_equal(udp_listen_open(&how), -EADDRINUSE);
+}
+
 static void
 both_families_may_have_the_same_port(void **ctx)
 {
@@ -521,6 +553,7 @@ main(void)
   const struct CMUnitTest tests[] = {
     TEST(a_port_is_taken_exclusively),
     TEST(sockets_of_two_devices_share_a_port_when_told_to),
+    TEST(sockets_of_a_group_get_the_packets_whose_word_names_them),
     TEST(both_families_may_have_the_same_port),
     TEST(a_socket_that_cannot_be_opened_leaves_none_behind),
     TEST(descriptors_do_not_block_and_are_not_inherited),
