@@ -51,25 +51,19 @@ struct way
   enum offload_mode mode;
 };
 
-#define FOR_WAYS(way) for (struct way way = { 0 }, *way##_ = first_way(&way); way##_; way##_ = next_way(&way))
+#define FOR_WAYS(w) \
+  for (struct way w = { OFFLOAD_XDP, false, OFFLOAD_RING }; w.hook <= OFFLOAD_TCX; w = next_way(w))
 
-static inline struct way *
-first_way(struct way *w)
+static inline struct way
+next_way(struct way w)
 {
-  *w = (struct way){ OFFLOAD_XDP, false, OFFLOAD_RING };
-  return w;
-}
-
-static inline struct way *
-next_way(struct way *w)
-{
-  if (++w->mode <= OFFLOAD_ABSORB)
+  if (++w.mode <= OFFLOAD_ABSORB)
     return w;
-  w->mode = OFFLOAD_RING;
-  w->v6 = !w->v6;
-  if (!w->v6)
-    w->hook++;
-  return w->hook <= OFFLOAD_TCX ? w : NULL;
+  w.mode = OFFLOAD_RING;
+  w.v6 = !w.v6;
+  if (!w.v6)
+    w.hook++;
+  return w;
 }
 
 /* Up; my discriminator, yours, 100 ms, 100 ms, no echo. */
