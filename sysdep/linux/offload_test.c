@@ -1,7 +1,10 @@
 /* sysdep/linux/offload_test.c: what is taken and what is not, slots and rings; see offload_fixture.h */
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 #include "proto/bfd/verdict.h"
@@ -569,6 +572,41 @@ many_arrivals_are_kept_in_one_slot(void **ctx)
   }
 }
 
+/* --- Capabilities --- */
+
+/* What offload_new() says to a process that has @caps (a set of bits) and no others: 0 or an errno. */
+static int
+load_with(u64 caps)
+{
+  pid_t child = fork();
+  int status, error = 0;
+
+  if (!child)
+  {
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct data[2] = { { caps, caps, 0 }, { caps >> 32, caps >> 32, 0 } };
+
+    if (syscall(SYS_capset, &header, data) < 0)
+      _exit(255);
+    _exit(offload_new(NULL, 1, 1, &error) ? 0 : -error);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+/* The verifier asks for CAP_PERFMON as well where a program does arithmetic it finds suspicious. */
+static void
+two_capabilities_are_enough_and_needed(void **ctx)
+{
+  u64 bpf = (u64) 1 << CAP_BPF, net = (u64) 1 << CAP_NET_ADMIN;
+
+  ready(ctx);
+  assert_int_equal(load_with(bpf | net), 0);
+  assert_int_equal(load_with(bpf), EPERM);
+  assert_int_equal(load_with(net), EPERM);
+}
+
 int
 main(void)
 {
@@ -595,6 +633,7 @@ main(void)
     TEST(a_packet_makes_the_descriptor_readable_when_told_to),
     TEST(gaps_are_recorded_as_without_offload),
     TEST(many_arrivals_are_kept_in_one_slot),
+    TEST(two_capabilities_are_enough_and_needed),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
