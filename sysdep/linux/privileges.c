@@ -78,7 +78,8 @@ caps_limit(void)
   for (uint i = 0; i < ARRAY_SIZE(needed); i++)
     keep |= 1u << needed[i].number;
   data[0].effective = data[0].permitted &= keep;
-  data[0].inheritable = data[1].effective = data[1].permitted = data[1].inheritable = 0;
+  data[1].effective = data[1].permitted &= CAP_TO_MASK(CAP_BPF); /* offload comes and goes with it as well */
+  data[0].inheritable = data[1].inheritable = 0;
   if (syscall(SYS_capset, &header, data) < 0)
     die("Cannot give up capabilities: %s", strerror(errno));
 }
