@@ -33,8 +33,8 @@ def addresses(count):
     return [f"10.200.{1 + i // 256}.{i % 256}" for i in range(count)]
 
 
-def bird_config(count, interval, ifname):
-    lines = ["router id 10.0.0.1;", "protocol device { }", "protocol bfd {",
+def bird_config(count, interval, ifname, extra=""):
+    lines = ["router id 10.0.0.1;", "protocol device { }", f"protocol bfd {{ {extra}",
              f'  interface "{ifname}" {{ interval {interval} us; multiplier {MULTIPLIER}; }};']
     lines += [f'  neighbor {a} dev "{ifname}";' for a in addresses(count)]
     return "\n".join(lines + ["}", ""])
@@ -61,6 +61,20 @@ class BoundPeregrine(Bound, Peregrine):
     config_text = staticmethod(bird_config)
 
 
+class OffloadPeregrine(BoundPeregrine):
+    """Packets around the IP stack."""
+
+    @staticmethod
+    def config_text(*args):
+        return bird_config(*args, extra="offload absorb;")
+
+
+class RingPeregrine(BoundPeregrine):
+    @staticmethod
+    def config_text(*args):
+        return bird_config(*args, extra="offload ring;")
+
+
 class PlainPeregrine(BoundPeregrine):
     """Without the right to real-time priority."""
 
@@ -75,7 +89,8 @@ class BoundFrr(Bound, FrrBfdd):
     config_text = staticmethod(frr_config)
 
 
-KINDS = {"peregrine": BoundPeregrine, "bird2": BoundBird2, "frr": BoundFrr}
+KINDS = {"peregrine": BoundPeregrine, "offload": OffloadPeregrine, "ring": RingPeregrine, "bird2": BoundBird2,
+         "frr": BoundFrr}
 
 
 def takes_part(kind, count, interval):

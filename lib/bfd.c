@@ -86,6 +86,19 @@ bfd_keys_free(struct bfd_keys *keys)
 }
 
 const char *
+bfd_offload_name(uint offload)
+{
+  static const char *const names[BFD_OFFLOAD__MAX] = {
+    [BFD_OFFLOAD_OFF] = "off",
+    [BFD_OFFLOAD_AUTO] = "auto",
+    [BFD_OFFLOAD_RING] = "ring",
+    [BFD_OFFLOAD_ABSORB] = "absorb",
+  };
+
+  return names[offload];
+}
+
+const char *
 bfd_rx_name(enum bfd_rx rx)
 {
   static const char *const names[BFD_RX__MAX] = {

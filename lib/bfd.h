@@ -99,6 +99,18 @@ struct bfd_key
 /* The same session? @local of direct ones does not count. */
 bool bfd_key_equal(const struct bfd_key *a, const struct bfd_key *b);
 
+/* How a session's packets may go around the IP stack. Only single-hop ones do. */
+enum bfd_offload
+{
+  BFD_OFFLOAD_OFF,
+  BFD_OFFLOAD_AUTO, /* what costs least */
+  BFD_OFFLOAD_RING,
+  BFD_OFFLOAD_ABSORB,
+  BFD_OFFLOAD__MAX
+};
+
+const char *bfd_offload_name(uint offload);
+
 /* What a session is run with. */
 struct bfd_params
 {
@@ -109,6 +121,7 @@ struct bfd_params
   bool passive;    /* RFC 5880 6.1 */
   bool admin_down; /* hold the session in AdminDown */
   u8 min_ttl;      /* lowest TTL or hop limit accepted */
+  u8 offload;      /* enum bfd_offload */
 };
 
 #define BFD_PARAMS_DEFAULT \
@@ -242,6 +255,9 @@ struct bfd_info
   u32 auth_rx_seq, auth_tx_seq;
   struct bfd_arrivals arrivals;
   struct bfd_counters counters;
+  u8 offload;      /* enum bfd_offload: how its packets are received at present */
+  bool offload_tx; /* and are they sent to the neighbour's link-layer address? */
+  u64 offloaded;   /* so many were received that way */
 };
 
 #endif

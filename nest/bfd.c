@@ -53,6 +53,8 @@ bfd_options_apply(struct bfd_params *params, const struct bfd_options *o)
     params->detect_mult = o->multiplier;
   if (o->set & BFD_OPT_PASSIVE)
     params->passive = o->passive;
+  if (o->set & BFD_OPT_OFFLOAD)
+    params->offload = o->offload;
 }
 
 void
@@ -83,7 +85,8 @@ bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b)
   bfd_options_guard(&ga, a);
   bfd_options_guard(&gb, b);
   return a->set == b->set && pa.min_rx == pb.min_rx && pa.min_tx == pb.min_tx && pa.idle_tx == pb.idle_tx &&
-         pa.detect_mult == pb.detect_mult && pa.passive == pb.passive && bfd_guard_equal(&ga, &gb);
+         pa.detect_mult == pb.detect_mult && pa.passive == pb.passive && pa.offload == pb.offload &&
+         bfd_guard_equal(&ga, &gb);
 }
 
 /* Telling clients */

@@ -44,6 +44,7 @@ enum bfd_option
   BFD_OPT_AUTH = 32,
   BFD_OPT_PASSWORDS = 64,
   BFD_OPT_MIN_TTL = 128,
+  BFD_OPT_OFFLOAD = 256,
 };
 struct bfd_options
 {
@@ -51,6 +52,7 @@ struct bfd_options
   u32 min_rx, min_tx, idle_tx;
   u8 multiplier;
   bool passive;
+  u8 offload; /* enum bfd_offload */
   struct bfd_guard guard;
 };
 

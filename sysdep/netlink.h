@@ -43,13 +43,14 @@ struct nl_neigh
   bool usable; /* the link-layer address may be used now */
 };
 
+/* What there is no hook for is neither scanned nor subscribed to. */
 struct nl_hooks
 {
   void (*scan_begin)(void *data);
   void (*scan_end)(void *data);
   void (*link)(void *data, const struct nl_link *link, bool gone);
   void (*addr)(void *data, const struct nl_addr *addr, bool gone);
-  void (*neigh)(void *data, const struct nl_neigh *neigh, bool gone); /* NULL: not subscribed, not scanned */
+  void (*neigh)(void *data, const struct nl_neigh *neigh, bool gone);
 };
 
 struct netlink; /* a resource: rfree() it */

@@ -22,7 +22,10 @@
 #define OFFLOAD_PAYLOAD 24    /* the packets that are compared: a control packet without authentication */
 #define OFFLOAD_PACKET_MAX 52 /* with the longest authentication section */
 
-/* The program and its tables. A resource: freeing it detaches it everywhere. Main loop. */
+/*
+ * The program and its tables. A resource: freeing it detaches it everywhere. The kernel makes callers wait
+ * for 10 ms or more, so one thread that has the time calls all of these.
+ */
 struct offload;
 
 /*
@@ -54,8 +57,8 @@ int offload_attach(struct offload *o, uint ifindex);
 void offload_detach(struct offload *o, uint ifindex);
 
 /*
- * A ring, and the slots that belong to it. A resource, made and used in the loop of one engine; the struct
- * offload has to outlive it. NULL: no descriptors or memory left.
+ * A ring, and the slots that belong to it. A resource, made and freed in that thread and used in the loop of
+ * one engine; the struct offload has to outlive it. NULL: no descriptors or memory left.
  */
 struct offload_ring;
 struct offload_ring *offload_ring_new(pool *p, struct offload *o, uint number);
@@ -78,11 +81,11 @@ struct offload_packet
 };
 
 /*
- * Hand out what is there, at most @max packets: how many. Fewer than @max: the ring was seen empty. What came
- * while it was full has gone the normal way.
+ * Hand out what is there, at most @max packets: how many. @empty: that was all, and none is being written at
+ * this moment. What came while the ring was full has gone the normal way.
  */
 uint offload_ring_read(struct offload_ring *r, uint max,
-                       void (*hook)(const struct offload_packet *p, void *data), void *data);
+                       void (*hook)(const struct offload_packet *p, void *data), void *data, bool *empty);
 
 /* Which packets: those of one direct session. */
 struct offload_key

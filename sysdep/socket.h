@@ -72,6 +72,13 @@ struct ip_sender
 int ip_sender_open(const struct ip_sender *how);
 
 /*
+ * The link layer, sending: whole IP packets to neighbours whose link-layer address is known, through one
+ * socket for all Ethernet interfaces. It takes CAP_NET_RAW. Nothing is asked on the way: no route, no
+ * neighbour table, no packet filter, no queue.
+ */
+int link_sender_open(void);
+
+/*
  * Packets are collected and go out by sendmmsg() when the batch is full, when it is the turn of another
  * socket, or when told to. Ask for room, write the packet there, add it; or leave it. @failed is called from
  * inside for each packet that the kernel did not take.
@@ -81,6 +88,9 @@ struct send_batch;
 struct send_batch *send_batch_new(pool *p, void (*failed)(void *owner, int error, void *data), void *data);
 byte *send_batch_room(struct send_batch *b, int fd); /* SEND_PACKET_SIZE bytes */
 void send_batch_add(struct send_batch *b, size_t size, ip_addr to, uint ifindex, void *owner);
+#define LLADDR_SIZE 6
+void send_batch_add_link(struct send_batch *b, size_t size, bool v6, uint ifindex,
+                         const byte lladdr[LLADDR_SIZE], void *owner);
 void send_batch_flush(struct send_batch *b);
 
 /* What came in one recvmmsg() call. */

@@ -52,6 +52,7 @@ struct bfd_config
   btime exit_linger;
   bool zero_checksum; /* zero udp6 checksum rx */
   uint threads;
+  u8 offload; /* enum bfd_offload, where interfaces and neighbours do not say */
 };
 
 /* The engines of an instance */
@@ -66,6 +67,7 @@ struct bfd_member
   struct mailbox *commands, *replies; /* the engine's; ours */
   struct thread *thread;
   struct bfd_machine *machine;
+  u64 ring_job; /* that its ring comes from; 0: none was asked for */
 };
 
 struct bfd_team
@@ -135,8 +137,9 @@ struct bfd_proto
   struct work *wish_work;
   struct node *wish_cursor; /* next line to look at */
   uint wish_generation;
-  struct bfd_team *team; /* the engines and their threads */
-  struct list queries;   /* `show` commands that wait for snapshots */
+  struct bfd_team *team;     /* the engines and their threads */
+  struct bfd_attach *attach; /* NULL: no session has wanted to be offloaded */
+  struct list queries;       /* `show` commands that wait for snapshots */
   u64 next_query;
   /* keys come and go with the time of day */
   struct timer *key_timer;
@@ -165,6 +168,7 @@ struct bfd_shared
   struct hnode by_key, by_disc;
   u64 id; /* 0: the engine does not know it, because it has never had a path */
   u16 source_port;
+  uint attached; /* index of the interface where it is offloaded; 0: it is not */
   struct bfd_key key;
   struct list requests;  /* struct bfd_request.sn; those that agree on the guard, */
   struct list differing; /* and those that wait because theirs is not that of the oldest */
@@ -187,7 +191,7 @@ void bfd_stopped(struct bfd_proto *p);                 /* no engine is left */
 
 /* team.c */
 bool bfd_team_start(struct bfd_proto *p); /* false: not a single one could be started */
-void bfd_team_stop(struct bfd_proto *p);  /* bfd_stopped() follows */
+void bfd_team_stop(struct bfd_proto *p);  /* bfd_attach_stop() follows */
 void bfd_team_again(struct bfd_proto *p); /* the configuration may want another number */
 void bfd_post_engine(struct bfd_proto *p, uint engine, struct bfd_msg *m);
 void bfd_post_session(struct bfd_proto *p, u64 id, struct bfd_msg *m); /* to the engine that has it */
@@ -195,6 +199,14 @@ uint bfd_engines(const struct bfd_proto *p);           /* the first ones have se
 uint bfd_engines_listening(const struct bfd_proto *p); /* have sockets, */
 uint bfd_engines_running(const struct bfd_proto *p);   /* run */
 uint bfd_engine_for(const struct bfd_proto *p, u64 id);
+
+/* attach.c */
+void bfd_attach_follow(struct bfd_proto *p, struct bfd_shared *s); /* its path or its wish may have changed */
+void bfd_attach_leave(struct bfd_proto *p, struct bfd_shared *s);
+void bfd_attach_engine(struct bfd_proto *p, uint engine);                  /* which has just come */
+void bfd_attach_ring_back(struct bfd_proto *p, struct offload_ring *ring); /* its engine has ended; or NULL */
+void bfd_attach_stop(struct bfd_proto *p);                                 /* bfd_stopped() follows */
+const char *bfd_attach_name(const struct bfd_proto *p, const struct bfd_shared *s); /* by what, or why not */
 
 /* machine.c */
 struct bfd_machine;

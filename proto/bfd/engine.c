@@ -313,9 +313,14 @@ tx_due(struct bfd_engine *e, struct engine_session *s)
 static void
 expired(struct bfd_engine *e, struct engine_session *s)
 {
-  struct bfd_session was = s->v;
+  struct bfd_session was;
 
-  engine_apply(e, s, bfd_session_event(&s->v, DETECT_EXPIRED, loop_now(e->loop)), &was);
+  engine_offload_pause(e, s);
+  was = s->v;
+  if (bfd_session_detect_deadline(&was) > loop_now(e->loop))
+    set_detect_timer(e, s); /* heard in the last moment, by the slot */
+  else
+    engine_apply(e, s, bfd_session_event(&s->v, DETECT_EXPIRED, loop_now(e->loop)), &was);
 }
 
 /*
@@ -324,8 +329,10 @@ expired(struct bfd_engine *e, struct engine_session *s)
 static void
 detect_due(struct bfd_engine *e, struct engine_session *s)
 {
-  btime now = loop_now(e->loop), deadline = bfd_session_detect_deadline(&s->v);
+  btime now = loop_now(e->loop), deadline;
 
+  engine_offload_sync(s);
+  deadline = bfd_session_detect_deadline(&s->v);
   if (s->leaving)
     session_free(e, s);
   else if (deadline > now)
@@ -392,11 +399,17 @@ stall_over(struct bfd_engine *e, btime from, btime to)
   uint spared = 0;
 
   for (uint i = 0; i < e->slots_end; i++)
-    if (e->slots[i] && bfd_session_stalled(&e->slots[i]->v, from, to))
+  {
+    struct engine_session *s = e->slots[i];
+
+    if (s)
+      engine_offload_sync(s);
+    if (s && bfd_session_stalled(&s->v, from, to))
     {
-      engine_troubles(e->slots[i])->stalls++;
+      engine_troubles(s)->stalls++;
       spared++;
     }
+  }
   if (spared)
     log_rl(&e->stall_limit, L_WARN, "%s: Stalled for %s s, which does not count for %u sessions", e->name,
            TIME_STR(to - from), spared);
@@ -465,12 +478,14 @@ engine_stopped(struct bfd_engine *e)
 
   stopped->msg.kind = BFD_STOPPED;
   stopped->stats = engine_stats(e);
+  stopped->ring = engine_offload_stop(e);
   e->deliver(&stopped->msg.m, e->deliver_data);
 }
 
 void
 engine_unlink(struct bfd_engine *e, struct engine_session *s)
 {
+  engine_offload_drop(e, s);
   engine_drop_sender(e, s);
   unindex_path(e, s);
   hash_remove(&e->by_disc, &s->by_disc);
@@ -504,6 +519,7 @@ session_set_path(struct bfd_engine *e, struct engine_session *s, const struct bf
 
   if (bfd_path_equal(&s->path, path))
     return;
+  engine_offload_drop(e, s);
   unindex_path(e, s);
   s->path = *path;
   index_path(e, s);
@@ -515,12 +531,14 @@ session_set_path(struct bfd_engine *e, struct engine_session *s, const struct bf
 static void
 session_configure(struct bfd_engine *e, struct engine_session *s, const struct bfd_cmd *cmd)
 {
+  engine_offload_pause(e, s);
   session_set_path(e, s, &cmd->path);
   session_set_keys(s, cmd, loop_now(e->loop));
 
   struct bfd_session was = s->v;
 
   engine_apply(e, s, bfd_session_configure(&s->v, &cmd->params, loop_now(e->loop)), &was);
+  engine_offload_follow(e, s);
 }
 
 /*
@@ -594,6 +612,8 @@ engine_change(struct bfd_engine *e, const struct bfd_cmd *cmd)
 static void
 session_leave(struct bfd_engine *e, struct engine_session *s)
 {
+  engine_offload_drop(e, s);
+
   struct bfd_session was = s->v;
   uint todo = bfd_session_event(&s->v, DISABLE, loop_now(e->loop));
 
@@ -694,6 +714,9 @@ bfd_engine_message(struct msg *m, void *engine)
     break;
   case BFD_RESET:
     engine_reset(e, ((struct bfd_reset_cmd *) msg)->id);
+    break;
+  case BFD_OFFLOAD:
+    engine_offload_start(e, ((struct bfd_offload_cmd *) msg)->ring);
     break;
   case BFD_QUIT:
     engine_quit(e);

@@ -1,6 +1,7 @@
 /*
  * proto/bfd/engine_impl.h: shared by engine.c (commands, timers), receive.c (packets in), transmit.c (packets
- * out), handover.c (other engines), witness.c (why sessions went Down) and snapshot.c (what is shown)
+ * out), offload.c (around the IP stack), handover.c (other engines), witness.c (why sessions went Down) and
+ * snapshot.c (what is shown)
  */
 #ifndef PEREGRINE_BFD_ENGINE_IMPL_H
 #define PEREGRINE_BFD_ENGINE_IMPL_H
@@ -11,6 +12,8 @@
 #include "proto/bfd/engine.h"
 #include "proto/bfd/session.h"
 #include "sysdep/log.h"
+#include "sysdep/netlink.h"
+#include "sysdep/offload.h"
 #include "sysdep/socket.h"
 
 struct engine_session;
@@ -25,6 +28,20 @@ struct session_timer
 {
   struct wheel_entry e;
   enum session_timer_kind kind;
+};
+
+/* Of a session whose packets may go around the IP stack. */
+struct engine_offload
+{
+  struct offload_slot *slot;     /* NULL: not needed so far, or there was none */
+  enum offload_mode armed;       /* what the slot takes at present */
+  byte payload[OFFLOAD_PAYLOAD]; /* of the last packet, */
+  u8 same;                       /* after which so many were the same */
+  u64 counted;                   /* those absorbed since the slot was armed that are in the counters */
+  u64 taken;                     /* packets that came this way */
+  bool reachable;                /* at this address */
+  byte lladdr[LLADDR_SIZE];
+  btime refreshed; /* when a packet last went through the neighbour table */
 };
 
 struct engine_session
@@ -54,6 +71,7 @@ struct engine_session
   u64 rx, tx_count;
   u32 ups;
   struct bfd_troubles *troubles; /* NULL: none so far */
+  struct engine_offload *off;    /* NULL: it is not to be offloaded */
 };
 
 struct listener
@@ -64,6 +82,7 @@ struct listener
   u64 id;
   enum bfd_hop hop;
   bool v6;
+  struct offload_ring *ring; /* it is this, and no socket */
   struct fd_watch *watch;
   btime horizon;      /* what arrived before has been read */
   btime floor;        /* when it was last seen empty */
@@ -148,9 +167,16 @@ struct bfd_engine
   struct witness witness;
   struct team team;
 
+  /* offload.c */
+  struct offload_ring *ring;      /* NULL: there is none */
+  struct listener *ring_listener; /* NULL: it cannot be used */
+  struct netlink *neighbours;     /* NULL: nothing is sent to link-layer addresses */
+  struct log_limit offload_limit;
+
   /* transmit.c */
   struct htable senders; /* struct engine_sender */
-  struct send_batch *out;
+  struct send_batch *out, *out_link;
+  struct engine_sender *link;
   struct log_limit send_limit;
 };
 
@@ -207,7 +233,7 @@ void engine_drain(struct bfd_engine *e);
 void engine_drain_all(struct bfd_engine *e);
 /* Read what could carry packets of @s until everything that arrived by @deadline is known; false if the cap
  * strikes. */
-bool engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime deadline);
+bool engine_heard_until(struct bfd_engine *e, struct engine_session *s, btime deadline);
 /* The tick has to do for @s as well, whose interval may have become shorter. */
 void engine_shorten_tick(struct bfd_engine *e, const struct engine_session *s);
 void engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd);
@@ -215,7 +241,33 @@ void engine_unlisten(struct bfd_engine *e, u64 id);
 /* What the kernel has dropped since the engine came: count anew, in e->drops; the sum. */
 u64 engine_drops(struct bfd_engine *e);
 
+struct listener *engine_listen_ring(struct bfd_engine *e, struct offload_ring *ring, int fd);
+
+/* offload.c */
+void engine_offload_start(struct bfd_engine *e, struct offload_ring *ring);
+struct offload_ring *engine_offload_stop(struct bfd_engine *e); /* no session is left; NULL: there was none */
+/* It has begun or ceased to be wanted, or the session is on another path. */
+void engine_offload_follow(struct bfd_engine *e, struct engine_session *s);
+void engine_offload_drop(struct bfd_engine *e, struct engine_session *s);
+/* Before anything of the session changes but the time of its last packet. */
+void engine_offload_pause(struct bfd_engine *e, struct engine_session *s);
+/* What was absorbed was heard: before that time is looked at; with counters and record. */
+void engine_offload_sync(struct engine_session *s);
+void engine_offload_count(struct bfd_engine *e, struct engine_session *s);
+/*
+ * An accepted packet, before and after it is taken in; @data: its @size bytes. True: that it was heard is
+ * all there is to it.
+ */
+bool engine_offload_before(struct bfd_engine *e, struct engine_session *s, const byte *data, size_t size,
+                           btime arrival);
+void engine_offload_after(struct bfd_engine *e, struct engine_session *s, const byte *data, size_t size);
+uint engine_offload_read(struct bfd_engine *e, struct listener *l, uint max, bool *empty);
+/* Is this packet to go to the link-layer address of the neighbour? */
+bool engine_offload_sends(const struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind);
+void engine_offload_unreachable(struct bfd_engine *e, struct engine_session *s);
+
 /* transmit.c */
+bool engine_link_open(struct bfd_engine *e); /* for packets to link-layer addresses */
 /* Soon: engine_flush() follows at the end of each tick and message. */
 void engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind);
 void engine_transmit_init(struct bfd_engine *e);

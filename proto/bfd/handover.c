@@ -163,6 +163,7 @@ take(struct bfd_engine *e, const struct take_cmd *cmd)
   struct engine_session *s = cmd->session;
 
   engine_link(e, s);
+  engine_offload_follow(e, s);
   engine_shorten_tick(e, s);
   if (cmd->tx != BT_NEVER)
     wheel_set(&e->wheel, &s->tx.e, cmd->tx);

@@ -12,6 +12,8 @@
 #include "proto/bfd/packet.h"
 #include "sysdep/loop.h"
 
+struct offload_ring;
+
 enum bfd_msg_kind
 {
   /* to the engine */
@@ -21,10 +23,11 @@ enum bfd_msg_kind
   BFD_SNAPSHOT, /* answered by struct bfd_snapshot */
   BFD_LISTEN,   /* receive on this socket from now on */
   BFD_UNLISTEN,
-  BFD_SET,   /* what holds for all sessions */
-  BFD_RESET, /* counters */
-  BFD_TEAM,  /* who the engines are; answered by BFD_TEAM_DONE */
-  BFD_QUIT,  /* remove everything; answered by BFD_STOPPED when the last session has gone */
+  BFD_SET,     /* what holds for all sessions */
+  BFD_RESET,   /* counters */
+  BFD_OFFLOAD, /* sessions may want to be offloaded */
+  BFD_TEAM,    /* who the engines are; answered by BFD_TEAM_DONE */
+  BFD_QUIT,    /* remove everything; answered by BFD_STOPPED when the last session has gone */
   /* among engines: see handover.c */
   BFD_STRAYS,
   BFD_TAKE,
@@ -104,6 +107,13 @@ struct bfd_listen_cmd
   enum bfd_hop hop;
   bool v6;
   int fd;
+};
+
+/* OFFLOAD */
+struct bfd_offload_cmd
+{
+  struct bfd_msg msg;
+  struct offload_ring *ring; /* the engine's from now on, until it has stopped; NULL: sending only */
 };
 
 #define BFD_EXIT_LINGER BT_S(2) /* unless told otherwise */
@@ -205,6 +215,7 @@ struct bfd_stopped
 {
   struct bfd_msg msg;
   struct bfd_engine_stats stats;
+  struct offload_ring *ring; /* goes back */
 };
 
 struct bfd_snapshot

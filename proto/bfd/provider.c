@@ -169,7 +169,7 @@ bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
 {
   return a->min_rx == b->min_rx && a->min_tx == b->min_tx && a->idle_tx == b->idle_tx &&
          a->detect_mult == b->detect_mult && a->passive == b->passive && a->admin_down == b->admin_down &&
-         a->min_ttl == b->min_ttl;
+         a->min_ttl == b->min_ttl && a->offload == b->offload;
 }
 
 void
@@ -210,6 +210,7 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
     check_speed(p, s, &params);
   s->path = path;
   s->params = params;
+  bfd_attach_follow(p, s);
   if (s->id)
   {
     if (change)
@@ -315,6 +316,7 @@ shared_free(struct bfd_proto *p, struct bfd_shared *s)
     hash_remove(&p->by_disc, &s->by_disc);
     bfd_identity_drop(p, s);
   }
+  bfd_attach_leave(p, s);
   if (s->listener)
     bfd_listen_release(p, s->listener);
   hash_remove(&p->by_key, &s->by_key);

@@ -104,7 +104,10 @@ receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx
   if (rx != BFD_RX_OK)
     return rx;
 
+  if (engine_offload_before(e, s, data, size, meta->arrival))
+    return BFD_RX_OK;
   accepted(e, s, &pkt, meta->arrival);
+  engine_offload_after(e, s, data, size);
   return BFD_RX_OK;
 }
 
@@ -146,11 +149,29 @@ receive_packet(struct bfd_engine *e, const struct listener *l, const struct udp_
   engine_receive(e, in->data, in->size, &meta, 0);
 }
 
-/* Read one socket until it is empty or the work cap strikes. */
+static uint
+drain_ring(struct bfd_engine *e, struct listener *l)
+{
+  btime before = clock_now();
+  uint max = DRAIN_BATCHES * UDP_BATCH;
+  bool empty;
+  uint total = engine_offload_read(e, l, max, &empty);
+
+  if (empty)
+    l->horizon = l->floor = before;
+  if (total == max)
+    e->more = l->capped = true;
+  return total;
+}
+
+/* Read one socket or ring until it is empty or the work cap strikes. */
 static uint
 drain_listener(struct bfd_engine *e, struct listener *l)
 {
   uint total = 0;
+
+  if (l->ring)
+    return drain_ring(e, l);
 
   for (int i = 0; i < DRAIN_BATCHES; i++)
   {
@@ -208,6 +229,9 @@ judge_rate(struct bfd_engine *e, struct listener *l, btime now)
     l->polling = !l->polling;
     e->polling += l->polling ? 1 : -1;
     fd_watch_events(l->watch, l->polling ? 0 : FD_READ);
+    if (l->ring)
+      offload_ring_wake(l->ring, !l->polling);
+    e->more |= l->ready = l->ring; /* what came before it was to wake us does not */
   }
   if (l->polling)
     review_tick(e, now);
@@ -246,11 +270,13 @@ engine_drain_all(struct bfd_engine *e)
 static bool
 carries(const struct listener *l, const struct engine_session *s)
 {
+  if (l->ring)
+    return s->off;
   return l->hop == s->key.hop && l->v6 != ip_is_v4(s->key.remote);
 }
 
 bool
-engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime deadline)
+engine_heard_until(struct bfd_engine *e, struct engine_session *s, btime deadline)
 {
   bool heard = true;
   struct listener *l;
@@ -262,6 +288,7 @@ engine_heard_until(struct bfd_engine *e, const struct engine_session *s, btime d
         l->window_packets += drain_listener(e, l);
       heard = heard && l->horizon >= deadline;
     }
+  engine_offload_sync(s);
   return engine_team_heard(e, deadline) && heard;
 }
 
@@ -288,7 +315,7 @@ listener_ready(struct fd_watch *w UNUSED, uint ready UNUSED, void *data)
 static void
 count_drops(struct listener *l)
 {
-  u32 drops = udp_receive_drops(l->watch->fd);
+  u32 drops = l->ring ? 0 : udp_receive_drops(l->watch->fd); /* a ring has none */
 
   l->engine->drops[l->hop][l->v6] += (u32) (drops - l->drops); /* the kernel's counter goes round */
   l->drops = drops;
@@ -322,18 +349,36 @@ static const struct resource_class listener_class = { .name = "BFD listener",
                                                       .size = sizeof(struct listener),
                                                       .free = listener_free };
 
-void
-engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd)
+static struct listener *
+listener_new(struct bfd_engine *e, int fd)
 {
   struct listener *l = res_new(e->pool, &listener_class);
 
   l->engine = e;
+  l->horizon = l->floor = l->window_start = loop_now(e->loop);
+  l->watch = fd_watch_new(NULL, e->loop, fd, FD_READ, LOOP_REST, listener_ready, l);
+  list_add_tail(&e->listeners, &l->n);
+  return l;
+}
+
+void
+engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd)
+{
+  struct listener *l = listener_new(e, cmd->fd);
+
   l->id = cmd->id;
   l->hop = cmd->hop;
   l->v6 = cmd->v6;
-  l->horizon = l->floor = l->window_start = loop_now(e->loop);
-  l->watch = fd_watch_new(NULL, e->loop, cmd->fd, FD_READ, LOOP_REST, listener_ready, l);
-  list_add_tail(&e->listeners, &l->n);
+}
+
+struct listener *
+engine_listen_ring(struct bfd_engine *e, struct offload_ring *ring, int fd)
+{
+  struct listener *l = listener_new(e, fd);
+
+  l->ring = ring;
+  offload_ring_wake(ring, true);
+  return l;
 }
 
 void

@@ -107,6 +107,7 @@ bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_op
 
   if (!oldest_guard(s, base, options, data, guard))
     return false;
+  from.offload = cf->offload;
   bfd_options_apply(&from, base);
   FOR_REQUESTS (r, s)
   {

@@ -152,6 +152,15 @@ show_counters(struct cli *c, const struct bfd_counters *n, const u32 *verdicts)
     bfd_show_field(c, 4, "Stalls of ours", "%u", t->stalls);
 }
 
+static void
+show_offload(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
+{
+  bfd_show_field(c, 2, "Offload", "%s, now %s by %s", bfd_offload_name(s->params.offload),
+                 bfd_offload_name(i->offload), bfd_attach_name(p, s));
+  bfd_show_field(c, 4, "Packets", "%llu", (unsigned long long) i->offloaded);
+  bfd_show_field(c, 4, "Sent to", "%s", i->offload_tx ? "link-layer address" : "IP stack");
+}
+
 /* What BIRD does not print. */
 static void
 show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
@@ -162,6 +171,8 @@ show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, 
     bfd_show_field(c, 2, "Waiting for", "%s", s->waits_for);
   if (bfd_engines(p) > 1)
     bfd_show_field(c, 2, "Thread", "%u", bfd_engine_for(p, s->id) + 1);
+  if (s->params.offload)
+    show_offload(c, p, s, i);
   if (bfd_is_held(p, &s->key))
     bfd_show_field(c, 2, "Held down by", "bfd disable");
   if (s->params.min_ttl)

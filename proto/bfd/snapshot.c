@@ -12,8 +12,11 @@ engine_troubles(struct engine_session *s)
 }
 
 static void
-session_reset(struct engine_session *s)
+session_reset(struct bfd_engine *e, struct engine_session *s)
 {
+  engine_offload_count(e, s);
+  if (s->off)
+    s->off->taken = 0;
   s->rx = s->tx_count = s->ups = 0;
   mb_free(s->troubles);
   s->troubles = NULL;
@@ -24,7 +27,7 @@ engine_reset(struct bfd_engine *e, u64 id)
 {
   for (uint i = 0; i < e->slots_end; i++)
     if (e->slots[i] && (!id || e->slots[i]->id == id))
-      session_reset(e->slots[i]);
+      session_reset(e, e->slots[i]);
   if (id)
     return;
   e->stats = (struct bfd_engine_stats){ 0 };
@@ -51,8 +54,21 @@ keys_type(const struct bfd_keys *keys)
 }
 
 static void
-session_info(const struct bfd_engine *e, const struct engine_session *s, struct bfd_info *i)
+offload_info(const struct engine_offload *off, struct bfd_info *i)
 {
+  if (!off)
+    return;
+  if (off->armed != OFFLOAD_PASS)
+    i->offload = off->armed == OFFLOAD_ABSORB ? BFD_OFFLOAD_ABSORB : BFD_OFFLOAD_RING;
+  i->offload_tx = off->reachable;
+  i->offloaded = off->taken;
+}
+
+static void
+session_info(struct bfd_engine *e, struct engine_session *s, struct bfd_info *i)
+{
+  engine_offload_count(e, s);
+
   const struct bfd_session *v = &s->v;
   btime now = loop_now(e->loop), deadline = bfd_session_detect_deadline(v);
 
@@ -88,6 +104,7 @@ session_info(const struct bfd_engine *e, const struct engine_session *s, struct 
   };
   if (s->troubles)
     i->counters.troubles = *s->troubles;
+  offload_info(s->off, i);
 }
 
 void
@@ -99,10 +116,10 @@ engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
 
   snap->msg.kind = BFD_SNAPSHOT_REPLY;
   snap->query = cmd->query;
-  snap->stats = engine_stats(e);
   for (; i < e->slots_end && snap->count < max; i++)
     if (e->slots[i] && !e->slots[i]->leaving)
       session_info(e, e->slots[i], &snap->info[snap->count++]);
   snap->next = i < e->slots_end ? i : 0;
+  snap->stats = engine_stats(e); /* of those that were absorbed, only what has been shown is counted */
   e->deliver(&snap->msg.m, e->deliver_data);
 }

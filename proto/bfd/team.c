@@ -161,6 +161,7 @@ member_start(struct bfd_proto *p)
   m->machine = bfd_machine_new(m->pool, p->p.loop, thread_tid(m->thread));
   t->member[t->members++] = m;
   bfd_set_engine(p, m->number);
+  bfd_attach_engine(p, m->number);
   return true;
 }
 
@@ -305,12 +306,13 @@ bfd_team_again(struct bfd_proto *p)
 }
 
 static void
-member_stopped(struct bfd_proto *p, const struct bfd_engine_stats *stats)
+member_stopped(struct bfd_proto *p, const struct bfd_stopped *stopped)
 {
   struct bfd_team *t = p->team;
   uint stay = t->step == TEAM_RETIRING ? t->count : 0;
 
-  bfd_stats_add(&t->gone, stats);
+  bfd_stats_add(&t->gone, &stopped->stats);
+  bfd_attach_ring_back(p, stopped->ring);
   if (--t->pending)
     return;
   while (t->members > stay)
@@ -324,7 +326,7 @@ member_stopped(struct bfd_proto *p, const struct bfd_engine_stats *stats)
   if (t->members)
     steady(p);
   else
-    bfd_stopped(p);
+    bfd_attach_stop(p);
 }
 
 static void
@@ -384,7 +386,7 @@ reply_received(struct msg *msg, void *data)
   else if (kind == BFD_TEAM_DONE)
     team_done(p);
   else if (kind == BFD_STOPPED)
-    member_stopped(p, &((struct bfd_stopped *) reply)->stats);
+    member_stopped(p, (struct bfd_stopped *) reply);
   msg_free(reply);
 }
 

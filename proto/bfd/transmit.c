@@ -118,6 +118,14 @@ packet_failed(void *owner, int error, void *data)
   send_failed(e, s, error);
 }
 
+/* The next ones go the normal way, which finds out what is the matter. */
+static void
+link_failed(void *owner, int error, void *data)
+{
+  packet_failed(owner, error, data);
+  engine_offload_unreachable(data, owner);
+}
+
 void
 engine_transmit_init(struct bfd_engine *e)
 {
@@ -125,9 +133,28 @@ engine_transmit_init(struct bfd_engine *e)
   e->out = send_batch_new(e->pool, packet_failed, e);
 }
 
+bool
+engine_link_open(struct bfd_engine *e)
+{
+  int fd = link_sender_open();
+
+  if (fd < 0)
+  {
+    log_write(L_WARN, "%s: Cannot send to link-layer addresses: %s", e->name, strerror(-fd));
+    return false;
+  }
+  e->link = res_new(e->pool, &sender_class);
+  e->link->fd = fd;
+  e->out_link = send_batch_new(e->pool, link_failed, e);
+  return true;
+}
+
+/* Only what changes nothing goes to link-layer addresses, so whatever does change something comes later. */
 void
 engine_flush(struct bfd_engine *e)
 {
+  if (e->out_link)
+    send_batch_flush(e->out_link);
   send_batch_flush(e->out);
 }
 
@@ -142,7 +169,9 @@ void
 engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind)
 {
   struct bfd_packet pkt = bfd_session_packet(&s->v, kind, loop_now(e->loop));
-  int fd = session_sender(e, s)->fd;
+  bool link = engine_offload_sends(e, s, kind);
+  struct send_batch *out = link ? e->out_link : e->out;
+  int fd = link ? e->link->fd : session_sender(e, s)->fd;
 
   if (fd < 0)
   {
@@ -158,7 +187,7 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
     .ttl = 255,
     .tos = DSCP_CS6,
   };
-  byte *packet = send_batch_room(e->out, fd), *data = packet + datagram_header(&d);
+  byte *packet = send_batch_room(out, fd), *data = packet + datagram_header(&d);
 
   engine_trace(e, "Packet to", s->key.remote, &pkt);
   bfd_packet_encode(&pkt, data);
@@ -170,7 +199,11 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
     send_failed(e, s, ENOKEY);
     return;
   }
-  send_batch_add(e->out, datagram_wrap(packet, &d, size), d.to, s->path.ifindex, s);
+  size = datagram_wrap(packet, &d, size);
+  if (link)
+    send_batch_add_link(out, size, !ip_is_v4(d.to), s->path.ifindex, s->off->lladdr, s);
+  else
+    send_batch_add(out, size, d.to, s->path.ifindex, s);
   s->tx_count++;
   e->stats.tx++;
 }

@@ -62,10 +62,15 @@ static const struct
   u16 type;
 } nl_steps[] = { { "links", RTM_GETLINK }, { "addresses", RTM_GETADDR }, { "neighbours", RTM_GETNEIGH } };
 
+/* The first step from @step on that somebody wants. */
 static uint
-nl_step_count(const struct netlink *nl)
+nl_step_from(const struct nl_hooks *hooks, uint step)
 {
-  return nl->hooks->neigh ? 3 : 2;
+  const bool wanted[] = { hooks->link, hooks->addr, hooks->neigh };
+
+  while (step < ARRAY_SIZE(nl_steps) && !wanted[step])
+    step++;
+  return step;
 }
 
 /* --- Scans --- */
@@ -114,7 +119,7 @@ nl_scan_begin(struct timer *t UNUSED, void *data)
     timer_set_in(nl->begin, NL_CONGESTED_DELAY);
     return;
   }
-  nl->step = 0;
+  nl->step = nl_step_from(nl->hooks, 0);
   nl->spoiled = nl->wanted = false;
   nl->scanning = true;
   nl->counters.scans++;
@@ -143,7 +148,8 @@ nl_scan_end(struct netlink *nl)
 static void
 nl_scan_next(struct netlink *nl)
 {
-  if (++nl->step == nl_step_count(nl))
+  nl->step = nl_step_from(nl->hooks, nl->step + 1);
+  if (nl->step == ARRAY_SIZE(nl_steps))
     nl_scan_end(nl);
   else if (!nl_request(nl))
     nl_scan_refused(nl, errno);
@@ -191,12 +197,12 @@ nl_object(struct netlink *nl, const struct nlmsghdr *nlh)
   {
   case RTM_NEWLINK:
   case RTM_DELLINK:
-    if ((result = nlparse_link(nlh, &link)) == NLPARSE_OK)
+    if (nl->hooks->link && (result = nlparse_link(nlh, &link)) == NLPARSE_OK)
       nl->hooks->link(nl->data, &link, nlh->nlmsg_type == RTM_DELLINK);
     break;
   case RTM_NEWADDR:
   case RTM_DELADDR:
-    if ((result = nlparse_addr(nlh, &addr)) == NLPARSE_OK)
+    if (nl->hooks->addr && (result = nlparse_addr(nlh, &addr)) == NLPARSE_OK)
       nl->hooks->addr(nl->data, &addr, nlh->nlmsg_type == RTM_DELADDR);
     break;
   case RTM_NEWNEIGH:
@@ -315,7 +321,7 @@ nl_receive(struct fd_watch *w, uint ready UNUSED, void *data)
 
 /* Membership of the groups is part of the address. */
 static bool
-nl_socket_bind(int fd, bool neighbours, u32 *port)
+nl_socket_bind(int fd, uint groups, u32 *port)
 {
   struct sockaddr_nl self = { .nl_family = AF_NETLINK };
   socklen_t size = sizeof(self);
@@ -325,7 +331,7 @@ nl_socket_bind(int fd, bool neighbours, u32 *port)
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue)) < 0)
     (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
 
-  self.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | (neighbours ? RTMGRP_NEIGH : 0);
+  self.nl_groups = groups;
   if (bind(fd, (struct sockaddr *) &self, sizeof(self)) < 0 ||
       getsockname(fd, (struct sockaddr *) &self, &size) < 0)
     return false;
@@ -334,11 +340,11 @@ nl_socket_bind(int fd, bool neighbours, u32 *port)
 }
 
 static int
-nl_socket_open(bool neighbours, u32 *port)
+nl_socket_open(uint groups, u32 *port)
 {
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
 
-  if (fd >= 0 && nl_socket_bind(fd, neighbours, port))
+  if (fd >= 0 && nl_socket_bind(fd, groups, port))
     return fd;
   log_write(L_ERR, "netlink: Cannot open a socket: %m");
   if (fd >= 0)
@@ -364,7 +370,10 @@ struct netlink *
 netlink_new(pool *p, struct loop *l, const struct nl_hooks *hooks, void *data)
 {
   u32 port;
-  int fd = nl_socket_open(hooks->neigh, &port);
+  int fd = nl_socket_open((hooks->link ? RTMGRP_LINK : 0) |
+                              (hooks->addr ? RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR : 0) |
+                              (hooks->neigh ? RTMGRP_NEIGH : 0),
+                          &port);
 
   if (fd < 0)
     return NULL;

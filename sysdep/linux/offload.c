@@ -327,7 +327,7 @@ next_record(const struct offload_ring *r, unsigned long pos, const struct offloa
 
 uint
 offload_ring_read(struct offload_ring *r, uint max, void (*hook)(const struct offload_packet *p, void *data),
-                  void *data)
+                  void *data, bool *empty)
 {
   const struct offload_record *record;
   unsigned long pos = *r->consumed, end;
@@ -344,6 +344,7 @@ offload_ring_read(struct offload_ring *r, uint max, void (*hook)(const struct of
     }
     __atomic_store_n(r->consumed, end, __ATOMIC_RELEASE);
   }
+  *empty = pos == __atomic_load_n(r->produced, __ATOMIC_ACQUIRE);
   return count;
 }
 

@@ -146,7 +146,9 @@ on_packet(const struct offload_packet *p, void *data)
 static inline uint
 read_ring(struct fixture *f, uint ring, uint max)
 {
-  return offload_ring_read(f->rings[ring], max, on_packet, f);
+  bool empty;
+
+  return offload_ring_read(f->rings[ring], max, on_packet, f, &empty);
 }
 
 static inline u64

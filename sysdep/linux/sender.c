@@ -1,6 +1,12 @@
-/* sysdep/linux/sender.c: sending part of socket.h. Raw sockets of IPPROTO_RAW, which take whole packets. */
+/*
+ * sysdep/linux/sender.c: sending part of socket.h. Raw sockets of IPPROTO_RAW, which take whole IP packets,
+ * and packet sockets, which take them to a neighbour.
+ */
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,6 +54,22 @@ ip_sender_open(const struct ip_sender *how)
   return -error;
 }
 
+int
+link_sender_open(void)
+{
+  int fd =
+      socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); /* of no protocol: receives nothing */
+  int bypass = 1, error;
+
+  if (fd < 0)
+    return -errno;
+  if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof(bypass)) == 0)
+    return fd;
+  error = errno;
+  close(fd);
+  return -error;
+}
+
 struct send_batch
 {
   int fd;
@@ -56,7 +78,11 @@ struct send_batch
   void *data;
   struct mmsghdr messages[BATCH];
   struct iovec iov[BATCH];
-  union sockaddr_ip to[BATCH];
+  union
+  {
+    union sockaddr_ip ip;
+    struct sockaddr_ll link;
+  } to[BATCH];
   void *owner[BATCH];
   byte packet[BATCH][SEND_PACKET_SIZE];
 };
@@ -107,13 +133,36 @@ send_batch_room(struct send_batch *b, int fd)
   return b->packet[b->count];
 }
 
+static uint
+add(struct send_batch *b, size_t size, void *owner)
+{
+  ASSERT(size <= SEND_PACKET_SIZE);
+  b->iov[b->count].iov_len = size;
+  b->owner[b->count] = owner;
+  return b->count++;
+}
+
 void
 send_batch_add(struct send_batch *b, size_t size, ip_addr to, uint ifindex, void *owner)
 {
-  uint i = b->count++;
+  uint i = add(b, size, owner);
 
-  ASSERT(size <= SEND_PACKET_SIZE);
-  b->iov[i].iov_len = size;
-  b->messages[i].msg_hdr.msg_namelen = sockaddr_fill(&b->to[i], !ip_is_v4(to), to, 0, ifindex);
-  b->owner[i] = owner;
+  b->messages[i].msg_hdr.msg_namelen = sockaddr_fill(&b->to[i].ip, !ip_is_v4(to), to, 0, ifindex);
+}
+
+void
+send_batch_add_link(struct send_batch *b, size_t size, bool v6, uint ifindex, const byte lladdr[LLADDR_SIZE],
+                    void *owner)
+{
+  uint i = add(b, size, owner);
+  struct sockaddr_ll *to = &b->to[i].link;
+
+  *to = (struct sockaddr_ll){
+    .sll_family = AF_PACKET,
+    .sll_protocol = htons(v6 ? ETH_P_IPV6 : ETH_P_IP),
+    .sll_ifindex = ifindex,
+    .sll_halen = LLADDR_SIZE,
+  };
+  memcpy(to->sll_addr, lladdr, LLADDR_SIZE);
+  b->messages[i].msg_hdr.msg_namelen = sizeof(*to);
 }

@@ -350,8 +350,11 @@ class Bird(Daemon):
     def socket_path(self):
         return os.path.join(self.dir, "bird.ctl")
 
+    def config_text(self):
+        return self.config + "\n"
+
     def _write_config(self):
-        text = self.config + "\n"
+        text = self.config_text()
         for pattern, line in ((r"^\s*log\b", "log stderr all;"),
                               (r"^\s*router id\b", "router id 10.255.0.1;"),
                               (r"^\s*protocol device\b", "protocol device { }")):
@@ -434,9 +437,19 @@ class Bird2(Bird):
 
 
 class Peregrine(Bird):
-    """Ours, from the directory in PEREGRINE_BUILD (default: the current one)."""
+    """Ours, from the directory in PEREGRINE_BUILD (default: the current one).
+
+    With PEREGRINE_OFFLOAD every BFD instance has that as its `offload`, so that any test can be run on that path.
+    """
 
     kind = "peregrine"
+    offload = os.environ.get("PEREGRINE_OFFLOAD")
+
+    def config_text(self):
+        text = super().config_text()
+        if self.offload:
+            text = re.sub(r"^(protocol bfd\b[^{]*{)", rf"\1 offload {self.offload};", text, flags=re.M)
+        return text
 
     def binary(self, name):
         return os.path.join(os.path.abspath(os.environ.get("PEREGRINE_BUILD", ".")), name)
