@@ -51,14 +51,16 @@ offload_hook_name(enum offload_hook hook)
 /*
  * Attach it to an interface: enum offload_hook, or -errno. A program of others is left alone: XDP that is
  * taken means TCX. Attached already: says where. An interface that is deleted detaches it; its index is to be
- * detached here all the same.
+ * detached here all the same. Both wait for the kernel, some 10 ms, and there are drivers that take the link
+ * down for a moment to get an XDP program.
  */
 int offload_attach(struct offload *o, uint ifindex);
 void offload_detach(struct offload *o, uint ifindex);
 
 /*
  * A ring, and the slots that belong to it. A resource, made and freed in that thread and used in the loop of
- * one engine; the struct offload has to outlive it. NULL: no descriptors or memory left.
+ * one engine; the struct offload has to outlive it, and @number may be had again once it is freed. NULL: no
+ * descriptors or memory left.
  */
 struct offload_ring;
 struct offload_ring *offload_ring_new(pool *p, struct offload *o, uint number);
