@@ -424,8 +424,8 @@ offload_slot_free(struct offload_slot *s)
 void
 offload_slot_disarm(struct offload_slot *s)
 {
-  __atomic_store_n(&s->lines->mode, OFFLOAD_PASS, __ATOMIC_RELAXED);
-  atomic_thread_fence(memory_order_seq_cst); /* before anything else changes */
+  /* Before anything else changes, which a store alone would not make sure of. */
+  __atomic_exchange_n(&s->lines->mode, OFFLOAD_PASS, __ATOMIC_SEQ_CST);
 }
 
 void
