@@ -1,5 +1,6 @@
 /* sysdep/linux/offload_test.c: what is taken and what is not, slots and rings; see offload_fixture.h */
 #include <linux/capability.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -399,6 +400,56 @@ a_slot_had_again_takes_nothing_of_before(void **ctx)
   assert_int_equal(absorbed(f), 0);
 }
 
+struct engine
+{
+  struct offload_ring *ring;
+  u32 disc; /* its first one */
+  uint failures;
+};
+
+/* Take half of the slots and give them back, again and again; what is put into one has to stay in it. */
+static void *
+take_and_give_back(void *data)
+{
+  struct engine *e = data;
+  struct offload_slot *slots[SLOTS / 2];
+
+  for (uint round = 0; round < 200; round++)
+  {
+    for (uint i = 0; i < SLOTS / 2; i++)
+    {
+      struct offload_key key = key_of(false, e->disc + i);
+
+      slots[i] = offload_slot_new(e->ring, &key);
+      if (!slots[i])
+        return e->failures++, NULL;
+      offload_slot_arm(slots[i], OFFLOAD_RING_ANY, NULL, NULL, key.disc);
+    }
+    for (uint i = 0; i < SLOTS / 2; i++)
+    {
+      e->failures += offload_slot_heard(slots[i]) != e->disc + i;
+      offload_slot_free(slots[i]);
+    }
+  }
+  return NULL;
+}
+
+static void
+two_engines_share_the_slots_without_a_lock(void **ctx)
+{
+  struct fixture *f = ready(ctx);
+  struct engine engines[RINGS] = { { f->rings[0], 1000, 0 }, { f->rings[1], 2000, 0 } };
+  pthread_t threads[RINGS];
+
+  for (uint i = 0; i < RINGS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, take_and_give_back, &engines[i]), 0);
+  for (uint i = 0; i < RINGS; i++)
+  {
+    pthread_join(threads[i], NULL);
+    assert_int_equal(engines[i].failures, 0);
+  }
+}
+
 /* --- Rings --- */
 
 static void
@@ -646,6 +697,7 @@ main(void)
     TEST(there_are_as_many_slots_as_asked_for),
     TEST(a_discriminator_has_one_slot_at_a_time),
     TEST(a_slot_had_again_takes_nothing_of_before),
+    TEST(two_engines_share_the_slots_without_a_lock),
     TEST(a_ring_is_read_in_parts_and_in_order),
     TEST(what_finds_the_ring_full_passes),
     TEST(each_slot_has_its_ring),
