@@ -2,7 +2,7 @@
  * proto/bfd/offload_test.c: the program in the kernel and the session agree on what changes nothing
  *
  * Frames are made up, mutated and given to both. What the program takes, decoding and the session have to
- * accept, and nothing may come of it but that the peer was heard.
+ * accept, and nothing may come of it but that the peer was heard. Both keep the same record of arrivals.
  */
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 
 #include "lib/cursor.h"
 #include "proto/bfd/session_checked.h"
+#include "proto/bfd/verdict.h"
 #include "sysdep/linux/offload_fixture.h"
 
 #define FRAMES 12000 /* for each way */
@@ -277,6 +278,71 @@ what_a_session_heard_is_taken_again(void **ctx)
     }
 }
 
+static uint
+bucket_sum(const struct bfd_arrivals *a)
+{
+  uint sum = 0;
+
+  for (uint i = 0; i < BFD_GAP_BUCKETS; i++)
+    sum += a->bucket[i];
+  return sum;
+}
+
+/* What bfd_arrivals_add() makes of the same gaps, as far as the ring tells them. */
+static void
+gaps_are_recorded_as_without_offload(void **ctx)
+{
+  struct fixture *f = ready(ctx);
+  struct way way = { OFFLOAD_TCX, true, OFFLOAD_ABSORB };
+  struct frame frame = good_frame(true);
+  struct bfd_arrivals before = { 0 }, expected, got;
+  btime heard;
+  u64 count;
+
+  for (uint i = 0; i < 20; i++) /* of before, one in each bucket and some more; the ring is round */
+    bfd_arrivals_add(&before, (btime) 1000 << i, 50000);
+  for (uint i = 0; i < 60; i++)
+  {
+    btime last = clock_now() - (i < 45 ? (btime) 1 << i : i < 50 ? -BT_S(5) : 0);
+
+    arm(f, &way);
+    offload_slot_arm(f->slot, OFFLOAD_ABSORB, said, &before, last);
+    assert_true(taken(f, OFFLOAD_TCX, &frame));
+    heard = offload_slot_heard(f->slot);
+    assert_true(heard >= last); /* time does not go back */
+    expected = before;
+    bfd_arrivals_add(&expected, heard - last, 50000);
+    offload_slot_arrivals(f->slot, &got, &count);
+    assert_memory_equal(&got, &expected, sizeof(got));
+    assert_int_equal(count, 1);
+    before = got;
+  }
+}
+
+static void
+many_arrivals_are_kept_in_one_slot(void **ctx)
+{
+  struct fixture *f = ready(ctx);
+  struct way way = { OFFLOAD_XDP, false, OFFLOAD_ABSORB };
+  struct frame frame = good_frame(false);
+  struct bfd_arrivals expected = { .interval = 7 }, got;
+  u64 count;
+
+  arm(f, &way);
+  offload_slot_arm(f->slot, OFFLOAD_ABSORB, said, &expected, clock_now());
+  for (uint i = 1; i <= 1000; i++)
+  {
+    btime last = offload_slot_heard(f->slot);
+
+    assert_true(taken(f, OFFLOAD_XDP, &frame));
+    bfd_arrivals_add(&expected, offload_slot_heard(f->slot) - last, 7);
+    offload_slot_arrivals(f->slot, &got, &count);
+    assert_int_equal(count, i);
+    assert_int_equal(bucket_sum(&got), i);
+    assert_memory_equal(&got, &expected, sizeof(got));
+  }
+}
+
 static void
 the_longest_packet_is_the_longest_of_bfd(void **ctx UNUSED)
 {
@@ -288,8 +354,8 @@ int
 main(void)
 {
   const struct CMUnitTest tests[] = {
-    TEST(what_the_program_takes_changes_nothing),
-    TEST(what_a_session_heard_is_taken_again),
+    TEST(what_the_program_takes_changes_nothing),   TEST(what_a_session_heard_is_taken_again),
+    TEST(gaps_are_recorded_as_without_offload),     TEST(many_arrivals_are_kept_in_one_slot),
     TEST(the_longest_packet_is_the_longest_of_bfd),
   };
 

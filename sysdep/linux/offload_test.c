@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#include "proto/bfd/verdict.h"
 #include "sysdep/linux/offload_fixture.h"
 
 #define LIMIT_MS 20000
@@ -576,73 +575,6 @@ a_packet_makes_the_descriptor_readable_when_told_to(void **ctx)
   close(fds[1]);
 }
 
-/* --- Arrivals --- */
-
-static uint
-bucket_sum(const struct bfd_arrivals *a)
-{
-  uint sum = 0;
-
-  for (uint i = 0; i < BFD_GAP_BUCKETS; i++)
-    sum += a->bucket[i];
-  return sum;
-}
-
-/* What bfd_arrivals_add() makes of the same gaps, as far as the ring tells them. */
-static void
-gaps_are_recorded_as_without_offload(void **ctx)
-{
-  struct fixture *f = ready(ctx);
-  struct way way = { OFFLOAD_TCX, true, OFFLOAD_ABSORB };
-  struct frame frame = good_frame(true);
-  struct bfd_arrivals before = { 0 }, expected, got;
-  btime heard;
-  u64 count;
-
-  for (uint i = 0; i < 20; i++) /* of before, one in each bucket and some more; the ring is round */
-    bfd_arrivals_add(&before, (btime) 1000 << i, 50000);
-  for (uint i = 0; i < 60; i++)
-  {
-    btime last = clock_now() - (i < 45 ? (btime) 1 << i : i < 50 ? -BT_S(5) : 0);
-
-    arm(f, &way);
-    offload_slot_arm(f->slot, OFFLOAD_ABSORB, said, &before, last);
-    assert_true(taken(f, OFFLOAD_TCX, &frame));
-    heard = offload_slot_heard(f->slot);
-    assert_true(heard >= last); /* time does not go back */
-    expected = before;
-    bfd_arrivals_add(&expected, heard - last, 50000);
-    offload_slot_arrivals(f->slot, &got, &count);
-    assert_memory_equal(&got, &expected, sizeof(got));
-    assert_int_equal(count, 1);
-    before = got;
-  }
-}
-
-static void
-many_arrivals_are_kept_in_one_slot(void **ctx)
-{
-  struct fixture *f = ready(ctx);
-  struct way way = { OFFLOAD_XDP, false, OFFLOAD_ABSORB };
-  struct frame frame = good_frame(false);
-  struct bfd_arrivals expected = { .interval = 7 }, got;
-  u64 count;
-
-  arm(f, &way);
-  offload_slot_arm(f->slot, OFFLOAD_ABSORB, said, &expected, clock_now());
-  for (uint i = 1; i <= 1000; i++)
-  {
-    btime last = offload_slot_heard(f->slot);
-
-    assert_true(taken(f, OFFLOAD_XDP, &frame));
-    bfd_arrivals_add(&expected, offload_slot_heard(f->slot) - last, 7);
-    offload_slot_arrivals(f->slot, &got, &count);
-    assert_int_equal(count, i);
-    assert_int_equal(bucket_sum(&got), i);
-    assert_memory_equal(&got, &expected, sizeof(got));
-  }
-}
-
 /* --- Capabilities --- */
 
 /* What offload_new() says to a process that has @caps (a set of bits) and no others: 0 or an errno. */
@@ -703,8 +635,6 @@ main(void)
     TEST(each_slot_has_its_ring),
     TEST(without_their_ring_packets_pass),
     TEST(a_packet_makes_the_descriptor_readable_when_told_to),
-    TEST(gaps_are_recorded_as_without_offload),
-    TEST(many_arrivals_are_kept_in_one_slot),
     TEST(two_capabilities_are_enough_and_needed),
   };
 
