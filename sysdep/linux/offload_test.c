@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -263,6 +264,7 @@ a_slot_takes_nothing_unless_armed(void **ctx)
     assert_taken(f, &way, &frame, "armed");
     offload_slot_disarm(f->slot);
     assert_passed(f, &way, &frame, "disarmed");
+    arm(f, &way); /* as it is when freed */
   }
 }
 
@@ -375,7 +377,7 @@ a_discriminator_has_one_slot_at_a_time(void **ctx)
   struct fixture *f = ready(ctx);
   struct offload_key key = key_of(false, DISC), other = key_of(true, DISC);
 
-  for (uint i = 0; i < 2 * SLOTS; i++) /* a refusal costs no slot */
+  for (uint i = 0; i < SLOTS; i++) /* a refusal costs no slot */
   {
     f->slot = offload_slot_new(f->rings[0], &key);
     assert_non_null(f->slot);
@@ -383,6 +385,8 @@ a_discriminator_has_one_slot_at_a_time(void **ctx)
     assert_null(offload_slot_new(f->rings[1], &other));
     offload_slot_free(f->slot);
   }
+  for (key.disc = 0; key.disc < SLOTS; key.disc++)
+    assert_non_null(offload_slot_new(f->rings[0], &key));
 }
 
 static void
@@ -541,6 +545,50 @@ without_their_ring_packets_pass(void **ctx)
   assert_taken(f, &way, &frame, "with a ring again");
 }
 
+static atomic_bool all_sent;
+
+static void *
+send_many(void *data)
+{
+  const struct fixture *f = data;
+  struct frame frame = good_frame(false);
+  uintptr_t count = 0;
+
+  for (uint i = 0; i < 20000; i++)
+    count += taken(f, OFFLOAD_XDP, &frame);
+  all_sent = true;
+  return (void *) count;
+}
+
+/* Here by a reader that is always up to date, so that it sees records before they are written. */
+static void
+a_ring_is_read_while_packets_come(void **ctx)
+{
+  struct fixture *f = ready(ctx);
+  struct way way = { OFFLOAD_XDP, false, OFFLOAD_RING };
+  btime last = 0;
+  uint count = 0;
+  pthread_t sender;
+  void *sent;
+
+  arm(f, &way);
+  assert_int_equal(pthread_create(&sender, NULL, send_many, f), 0);
+  for (bool end = false; !end;)
+  {
+    end = all_sent;
+    for (; read_ring(f, 0, 1); count++)
+    {
+      assert_int_equal(f->packet.disc, DISC);
+      assert_int_equal(f->packet.size, sizeof(said));
+      assert_memory_equal(f->packet.data, said, sizeof(said));
+      assert_true(f->packet.arrival >= last);
+      last = f->packet.arrival;
+    }
+  }
+  pthread_join(sender, &sent);
+  assert_int_equal(count, (uintptr_t) sent);
+}
+
 static int
 readable(int fd, int timeout)
 {
@@ -631,6 +679,7 @@ main(void)
     TEST(a_slot_had_again_takes_nothing_of_before),
     TEST(two_engines_share_the_slots_without_a_lock),
     TEST(a_ring_is_read_in_parts_and_in_order),
+    TEST(a_ring_is_read_while_packets_come),
     TEST(what_finds_the_ring_full_passes),
     TEST(each_slot_has_its_ring),
     TEST(without_their_ring_packets_pass),
