@@ -434,6 +434,7 @@ offload_slot_arm(struct offload_slot *s, enum offload_mode mode, const byte payl
 {
   struct offload_lines *l = s->lines;
 
+  ASSERT(mode == OFFLOAD_RING_ANY || !memcmp(payload + 8, &l->disc, sizeof(l->disc)));
   offload_slot_disarm(s);
   if (mode != OFFLOAD_RING_ANY)
     memcpy(l->payload, payload, OFFLOAD_PAYLOAD);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -166,12 +167,16 @@ static inline void
 arm_key(struct fixture *f, const struct way *way, const struct offload_key *key)
 {
   static const struct bfd_arrivals none = { 0 };
+  byte payload[OFFLOAD_PAYLOAD];
+  u32 disc = htonl(key->disc);
 
   if (f->slot)
     offload_slot_free(f->slot);
   f->slot = offload_slot_new(f->rings[0], key);
   assert_non_null(f->slot);
-  offload_slot_arm(f->slot, way->mode, said, &none, clock_now());
+  memcpy(payload, said, sizeof(payload));
+  memcpy(payload + 8, &disc, sizeof(disc));
+  offload_slot_arm(f->slot, way->mode, payload, &none, clock_now());
 }
 
 static inline void
