@@ -183,6 +183,13 @@ struct bfd_shared
   const char *waits_for; /* NULL: nothing */
 };
 
+/* Times that this machine has kept us waiting for tell for a while how late it may be. */
+static inline btime
+bfd_worst_of(const struct bfd_proto *p)
+{
+  return loop_now(p->p.loop) - p->worst_at < BFD_WORST_HOLDS ? p->worst : 0;
+}
+
 extern const struct proto_class proto_bfd;
 
 /* proto.c */
@@ -305,6 +312,19 @@ struct bfd_filter
   struct prefix prefix;
   const char *ifname;
 };
+/* What is printed of the sessions that pass a filter. Hooks but `session` may be NULL. */
+struct bfd_view
+{
+  uint slice; /* sessions shown before others have their turn, up to BFD_SNAPSHOT_MAX */
+  void (*title)(struct cli *c);
+  void (*session)(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s,
+                  const struct bfd_info *i, const void *data);
+  void (*instance_end)(struct cli *c, const struct bfd_proto *p, const struct bfd_filter *f,
+                       const struct bfd_engine_stats *stats);
+  void (*end)(struct cli *c, const struct bfd_filter *f);
+};
+/* Ask for snapshots, in slices, and print them; ends the reply. @data lives as long as the command. */
+void bfd_query(struct cli *c, const struct bfd_filter *f, const struct bfd_view *view, const void *data);
 struct bfd_proto *bfd_running(const char *name); /* NULL: no such instance runs */
 /* The running instance after the one named @before, in the order of the configuration; NULL: the first. */
 struct bfd_proto *bfd_next_instance(const char *before);
@@ -314,5 +334,14 @@ void bfd_stats_add(struct bfd_engine_stats *sum, const struct bfd_engine_stats *
 void bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f);
 void bfd_snapshot_received(struct bfd_proto *p, const struct bfd_snapshot *snap);
 void bfd_queries_abort(struct bfd_proto *p);
+
+/* show_advice.c */
+struct bfd_advice_args
+{
+  struct bfd_which which;
+  u32 interval;  /* to be judged as well; 0: as it is */
+  u8 multiplier; /* likewise */
+};
+void bfd_cmd_show_advice(struct cli *c, const struct bfd_advice_args *args);
 
 #endif

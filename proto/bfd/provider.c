@@ -189,7 +189,7 @@ check_speed(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_pa
 {
   btime time = (btime) params->detect_mult * MIN(params->min_tx, params->min_rx ? params->min_rx : U32_MAX);
 
-  if (time < p->worst && loop_now(p->p.loop) - p->worst_at < BFD_WORST_HOLDS)
+  if (time < bfd_worst_of(p))
     log_rl(&p->fast_limit, L_WARN,
            "%s: Session to %s is to notice silence in %s s, but this machine has kept us waiting for %s s "
            "before",

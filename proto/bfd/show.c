@@ -1,8 +1,8 @@
 /*
- * proto/bfd/show.c: show bfd sessions
+ * proto/bfd/show.c: show bfd sessions, and how anything is shown of many sessions
  *
  * The engine is asked for snapshots of up to 256 sessions; the next one is asked for when the client has read
- * most of the last. The compatible fields come first, ours after them.
+ * most of the last. A view says what becomes of them. The compatible fields come first, ours after them.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +19,8 @@ struct bfd_query
   struct resource r;
   struct node n; /* among the queries of its instance */
   struct cli *cli;
+  const struct bfd_view *view;
+  const void *data; /* for the view */
   struct bfd_filter filter;
   char *proto; /* instance being listed */
   u64 number;
@@ -61,8 +63,19 @@ bfd_wall_of(btime t)
 }
 
 static void
-show_row(struct cli *c, const struct bfd_shared *s, const struct bfd_info *i)
+show_title(struct cli *c)
 {
+  cli_line(c, 1020, "%-25s %-10s %-10s %-12s  %8s %8s", "IP address", "Interface", "State", "Since",
+           "Interval", "Timeout");
+}
+
+static void
+show_row(struct cli *c, const struct bfd_proto *p UNUSED, const struct bfd_shared *s,
+         const struct bfd_info *i, const void *data UNUSED)
+{
+  if (i->suspended)
+    return; /* without a path a session is not listed, as users of BIRD know it */
+
   const char *ifname = s->key.hop == BFD_DIRECT ? s->key.ifname : "---";
   btime interval = i->tx_interval ? i->tx_interval : (btime) i->local_min_tx;
 
@@ -191,7 +204,8 @@ show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, 
 }
 
 static void
-show_full(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
+show_full(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i,
+          const void *data UNUSED)
 {
   bfd_show_field(c, 2, "Address", "%s", IP_STR(s->key.remote));
   bfd_show_field(c, 2, "Interface", "%s", s->key.hop == BFD_DIRECT ? s->key.ifname : "---");
@@ -315,6 +329,33 @@ show_stats(struct cli *c, const struct bfd_proto *p, const struct bfd_engine_sta
                (unsigned long long) stats->refused[i]);
 }
 
+static void
+show_all_instance_end(struct cli *c, const struct bfd_proto *p, const struct bfd_filter *f,
+                      const struct bfd_engine_stats *stats)
+{
+  show_unsent(c, f, p);
+  show_differing(c, f, &p->direct);
+  show_differing(c, f, &p->multihop);
+  show_differing(c, f, &p->due);
+  show_stats(c, p, stats);
+}
+
+static void
+show_all_end(struct cli *c, const struct bfd_filter *f)
+{
+  struct bfd_request *r;
+
+  LIST_WALK (r, bfd_waiting(), n)
+    show_waiting(c, f, r, "BFD protocol that accepts it");
+}
+
+static const struct bfd_view view_rows = { .slice = BFD_SNAPSHOT_MAX,
+                                           .title = show_title,
+                                           .session = show_row };
+static const struct bfd_view view_full = {
+  .slice = FULL_A_SLICE, .session = show_full, .instance_end = show_all_instance_end, .end = show_all_end
+};
+
 /* The query */
 
 struct bfd_proto *
@@ -342,7 +383,7 @@ query_ask(struct cli *c UNUSED, void *data)
   cmd->msg.kind = BFD_SNAPSHOT;
   cmd->query = q->number = ++p->next_query;
   cmd->from = q->next;
-  cmd->max = q->filter.all ? FULL_A_SLICE : BFD_SNAPSHOT_MAX;
+  cmd->max = q->view->slice;
   list_remove(&q->n);
   list_add_tail(&p->queries, &q->n);
   bfd_post_engine(p, q->engine, &cmd->msg);
@@ -355,9 +396,8 @@ query_begin(struct bfd_query *q, struct bfd_proto *p)
   q->engine = q->next = 0;
   q->stats = p->team->gone;
   cli_line(q->cli, 1020, "%s:", p->p.name);
-  if (!q->filter.all)
-    cli_line(q->cli, 1020, "%-25s %-10s %-10s %-12s  %8s %8s", "IP address", "Interface", "State", "Since",
-             "Interval", "Timeout");
+  if (q->view->title)
+    q->view->title(q->cli);
   query_ask(q->cli, q);
 }
 
@@ -380,25 +420,17 @@ static void
 query_instance_done(struct bfd_query *q, struct bfd_proto *p)
 {
   struct bfd_proto *next = q->filter.name ? NULL : bfd_next_instance(q->proto);
-  struct bfd_request *r;
 
-  if (q->filter.all)
-  {
-    show_unsent(q->cli, &q->filter, p);
-    show_differing(q->cli, &q->filter, &p->direct);
-    show_differing(q->cli, &q->filter, &p->multihop);
-    show_differing(q->cli, &q->filter, &p->due);
-    show_stats(q->cli, p, &q->stats);
-  }
+  if (q->view->instance_end)
+    q->view->instance_end(q->cli, p, &q->filter, &q->stats);
   if (next)
   {
     cli_line(q->cli, 1020, "%s", "");
     query_begin(q, next);
     return;
   }
-  if (q->filter.all)
-    LIST_WALK (r, bfd_waiting(), n)
-      show_waiting(q->cli, &q->filter, r, "BFD protocol that accepts it");
+  if (q->view->end)
+    q->view->end(q->cli, &q->filter);
   cli_end(q->cli, 0, "%s", "");
 }
 
@@ -410,12 +442,8 @@ query_rows(struct bfd_query *q, struct bfd_proto *p, const struct bfd_snapshot *
     const struct bfd_info *info = &snap->info[i];
     const struct bfd_shared *s = bfd_shared_find(p, info->id);
 
-    if (!s || !filter_key(&q->filter, s->key.hop, s->key.remote, s->key.ifname))
-      continue;
-    if (q->filter.all)
-      show_full(q->cli, p, s, info);
-    else if (!info->suspended) /* without a path a session is not listed, as users of BIRD know it */
-      show_row(q->cli, s, info);
+    if (s && filter_key(&q->filter, s->key.hop, s->key.remote, s->key.ifname))
+      q->view->session(q->cli, p, s, info, q->data);
   }
 }
 
@@ -468,20 +496,11 @@ filter_copy(const struct bfd_filter *f, pool *p)
 }
 
 void
-bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f)
+bfd_query(struct cli *c, const struct bfd_filter *f, const struct bfd_view *view, const void *data)
 {
-  struct proto *named = f->name ? proto_find(f->name) : NULL;
   struct bfd_proto *first = f->name ? bfd_running(f->name) : bfd_next_instance(NULL);
 
-  if (f->name && !named)
-    cli_end(c, 9001, "There is no protocol '%s'", f->name);
-  else if (named && named->class != &proto_bfd)
-    cli_end(c, 9001, "%s: Not a BFD protocol", f->name);
-  else if (f->v4 && f->v6)
-    cli_end(c, 9001, "Options 'ipv4' and 'ipv6' are mutually exclusive");
-  else if (f->direct && f->multihop)
-    cli_end(c, 9001, "Options 'direct' and 'multihop' are mutually exclusive");
-  else if (!first && named)
+  if (!first && f->name)
   {
     cli_line(c, 1020, "%s: is not up", f->name);
     cli_end(c, 0, "%s", "");
@@ -493,7 +512,26 @@ bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f)
     struct bfd_query *q = res_new(cli_pool(c), &query_class);
 
     q->cli = c;
+    q->view = view;
+    q->data = data;
     q->filter = filter_copy(f, cli_pool(c));
     query_begin(q, first);
   }
+}
+
+void
+bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f)
+{
+  struct proto *named = f->name ? proto_find(f->name) : NULL;
+
+  if (f->name && !named)
+    cli_end(c, 9001, "There is no protocol '%s'", f->name);
+  else if (named && named->class != &proto_bfd)
+    cli_end(c, 9001, "%s: Not a BFD protocol", f->name);
+  else if (f->v4 && f->v6)
+    cli_end(c, 9001, "Options 'ipv4' and 'ipv6' are mutually exclusive");
+  else if (f->direct && f->multihop)
+    cli_end(c, 9001, "Options 'direct' and 'multihop' are mutually exclusive");
+  else
+    bfd_query(c, f, f->all ? &view_full : &view_rows, NULL);
 }
