@@ -74,6 +74,13 @@ bfd_guard_equal(const struct bfd_guard *a, const struct bfd_guard *b)
   return a->min_ttl == b->min_ttl && a->auth == b->auth && password_list_equal(a->passwords, b->passwords);
 }
 
+static bool
+dampening_equal(const struct bfd_dampening *a, const struct bfd_dampening *b)
+{
+  return a->on == b->on && a->half_life == b->half_life && a->max_suppress == b->max_suppress &&
+         a->suppress == b->suppress && a->reuse == b->reuse;
+}
+
 bool
 bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b)
 {
@@ -86,7 +93,8 @@ bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b)
   bfd_options_guard(&gb, b);
   return a->set == b->set && pa.min_rx == pb.min_rx && pa.min_tx == pb.min_tx && pa.idle_tx == pb.idle_tx &&
          pa.detect_mult == pb.detect_mult && pa.passive == pb.passive && pa.offload == pb.offload &&
-         bfd_guard_equal(&ga, &gb);
+         bfd_guard_equal(&ga, &gb) &&
+         (!(a->set & BFD_OPT_DAMPENING) || dampening_equal(&a->dampening, &b->dampening));
 }
 
 /* Telling clients */

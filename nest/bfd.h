@@ -33,6 +33,21 @@ struct bfd_guard
 };
 bool bfd_guard_equal(const struct bfd_guard *a, const struct bfd_guard *b);
 
+/*
+ * After how many failures a client is kept from hearing that a session is Up, and for how long; after RFC
+ * 2439 section 4. A matter of each request, as requests that share a session need not agree on it.
+ */
+#define BFD_FLAP_PENALTY 1000 /* of one failure */
+struct bfd_dampening
+{
+  bool on;
+  btime half_life, max_suppress;
+  u32 suppress, reuse; /* penalties; reuse < suppress */
+};
+#define BFD_DAMPENING_DEFAULT \
+  ((struct bfd_dampening){    \
+      .on = true, .half_life = BT_S(15), .max_suppress = BT_S(60), .suppress = 2000, .reuse = 750 })
+
 /* What a client, an interface block or a neighbour line sets; the rest is left to others. */
 enum bfd_option
 {
@@ -45,6 +60,7 @@ enum bfd_option
   BFD_OPT_PASSWORDS = 64,
   BFD_OPT_MIN_TTL = 128,
   BFD_OPT_OFFLOAD = 256,
+  BFD_OPT_DAMPENING = 512,
 };
 struct bfd_options
 {
@@ -53,6 +69,7 @@ struct bfd_options
   u8 multiplier;
   bool passive;
   u8 offload; /* enum bfd_offload */
+  struct bfd_dampening dampening;
   struct bfd_guard guard;
 };
 

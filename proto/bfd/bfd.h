@@ -10,6 +10,7 @@
 #include "lib/hash.h"
 #include "nest/bfd.h"
 #include "nest/nest.h"
+#include "proto/bfd/dampen.h"
 #include "proto/bfd/disc.h"
 #include "proto/bfd/engine.h"
 
@@ -150,6 +151,10 @@ struct bfd_proto
   int secret_error;
   u16 port_users[BFD_SOURCE_PORTS];
   struct list holds; /* struct bfd_hold: what operators keep down */
+  /* sessions that have failed, where that is dampened */
+  struct list flapping, flapping_due; /* struct bfd_flapping; due: to be looked at now */
+  struct timer *release_timer;
+  struct work *release_work;
   struct bfd_history *history;
   btime worst, worst_at; /* this late its engine has been, about */
   struct log_limit fast_limit;
@@ -179,8 +184,9 @@ struct bfd_shared
   struct bfd_keys *keys;           /* those valid when the engine was last told */
   struct bfd_listener *listener;   /* strict bind */
   struct bfd_status status;
-  u32 *verdicts;         /* how often it left Up for each reason; NULL: never */
-  const char *waits_for; /* NULL: nothing */
+  u32 *verdicts;                 /* how often it left Up for each reason; NULL: never */
+  struct bfd_flapping *flapping; /* NULL: it has not failed lately, or nobody asks for dampening */
+  const char *waits_for;         /* NULL: nothing */
 };
 
 /* Times that this machine has kept us waiting for tell for a while how late it may be. */
@@ -257,6 +263,20 @@ bool bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, b
 
 bool bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b);
 
+/* What the configuration says of sessions like @s. */
+const struct bfd_options *bfd_base_options(const struct bfd_config *cf, const struct bfd_shared *s);
+
+/* suppress.c */
+void bfd_suppress_start(struct bfd_proto *p);
+void bfd_suppress_failure(struct bfd_proto *p, struct bfd_shared *s); /* before the requests are told */
+/* The state of @s to one of its requests; a suppressed one is not told of Up. @left_up: as in a note. */
+void bfd_suppress_tell(struct bfd_proto *p, struct bfd_shared *s, struct bfd_request *r, bool left_up);
+/* Release what is suppressed no more: time has passed, or the configuration is another one. */
+void bfd_suppress_settle(struct bfd_proto *p, struct bfd_shared *s);
+void bfd_suppress_reset(struct bfd_proto *p, struct bfd_shared *s);
+void bfd_suppress_forget(struct bfd_shared *s); /* @s goes */
+struct bfd_dampened bfd_suppress_state(const struct bfd_proto *p, const struct bfd_shared *s);
+
 /* forecast.c */
 void bfd_forecast(const struct proto *proto, const struct config *cfg, struct cli *c);
 const struct bfd_options *bfd_line_wants(const struct proto_config *cf, const struct bfd_request *r);
@@ -271,6 +291,7 @@ struct bfd_which
 void bfd_cmd_disable(struct cli *c, const struct bfd_which *which);
 void bfd_cmd_enable(struct cli *c, const struct bfd_which *which);
 void bfd_cmd_reset_counters(struct cli *c, const struct bfd_which *which);
+void bfd_cmd_reset_dampening(struct cli *c, const struct bfd_which *which);
 bool bfd_is_held(const struct bfd_proto *p, const struct bfd_key *key);
 
 /* history.c */

@@ -156,7 +156,7 @@ bfd_cmd_enable(struct cli *c, const struct bfd_which *which)
     no_session(c, which);
 }
 
-/* Counters */
+/* Counters and penalties */
 
 static struct bfd_msg *
 reset_command(u64 id)
@@ -185,6 +185,15 @@ reset_session(struct bfd_proto *p, struct bfd_shared *s)
     bfd_post_session(p, s->id, reset_command(s->id));
 }
 
+static void
+end_reset(struct cli *c, const struct bfd_which *which, uint count)
+{
+  if (which->all || count)
+    cli_end(c, 0, "%s", "");
+  else
+    no_session(c, which);
+}
+
 void
 bfd_cmd_reset_counters(struct cli *c, const struct bfd_which *which)
 {
@@ -198,8 +207,17 @@ bfd_cmd_reset_counters(struct cli *c, const struct bfd_which *which)
     if (which->all)
       reset_instance(p);
   }
-  if (which->all || count)
-    cli_end(c, 0, "%s", "");
-  else
-    no_session(c, which);
+  end_reset(c, which, count);
+}
+
+void
+bfd_cmd_reset_dampening(struct cli *c, const struct bfd_which *which)
+{
+  uint count = 0;
+
+  if (!cli_privileged(c))
+    return;
+  FOR_RUNNING (p)
+    count += walk_sessions(p, which, bfd_suppress_reset);
+  end_reset(c, which, count);
 }

@@ -204,6 +204,9 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
   bool rekeyed;
   struct bfd_params params = bfd_share_settle(p, s, &patience, &rekeyed);
   struct bfd_path path = wanted_path(p, s);
+
+  bfd_suppress_settle(p, s);
+
   bool change = rekeyed || !bfd_path_equal(&path, &s->path) || !bfd_params_equal(&params, &s->params);
 
   if (path.usable && (!s->id || !bfd_params_equal(&params, &s->params)))
@@ -322,6 +325,7 @@ shared_free(struct bfd_proto *p, struct bfd_shared *s)
   hash_remove(&p->by_key, &s->by_key);
   list_remove(&s->n);
   bfd_share_forget(s);
+  bfd_suppress_forget(s);
   mb_free(s->verdicts);
   mb_free(s);
 }
@@ -350,7 +354,7 @@ join(struct bfd_proto *p, struct bfd_request *r, const struct bfd_key *key)
     s = shared_new(p, key);
   r->session = s;
   list_add_tail(&s->requests, &r->sn);
-  bfd_request_update(r, &s->status, false);
+  bfd_suppress_tell(p, s, r, false);
 }
 
 static void
@@ -427,8 +431,10 @@ bfd_note_received(struct bfd_proto *p, const struct bfd_note *note)
     return; /* withdrawn while the note travelled */
   log_change(p, s, note);
   s->status = note->status;
+  if (note->left_up && note->status.failed)
+    bfd_suppress_failure(p, s);
   LIST_WALK (r, &s->requests, sn)
-    bfd_request_update(r, &note->status, note->left_up);
+    bfd_suppress_tell(p, s, r, note->left_up);
   s->status.failed = false; /* news only to those who were there */
 }
 
@@ -445,6 +451,7 @@ bfd_provide_start(struct bfd_proto *p)
   list_init(&p->due);
   list_init(&p->holds);
   bfd_history_start(p);
+  bfd_suppress_start(p);
   p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
   iface_watch_new(p->p.pool, iface_hook, p);
   p->key_timer = timer_new(p->p.pool, p->p.loop, keys_due, p);
@@ -460,5 +467,6 @@ bfd_provide_stop(struct bfd_proto *p)
   rfree(p->provider);
   p->provider = NULL;
   timer_stop(p->key_timer);
+  timer_stop(p->release_timer);
   timer_stop(p->listen_retry); /* not before: withdrawing may have asked for it */
 }

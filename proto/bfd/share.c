@@ -34,9 +34,8 @@ older(const struct bfd_request *a, const struct bfd_request *b)
   return !a || b->age < a->age ? b : a;
 }
 
-/* What the configuration says of sessions of this kind. */
-static const struct bfd_options *
-base_options(const struct bfd_config *cf, const struct bfd_shared *s)
+const struct bfd_options *
+bfd_base_options(const struct bfd_config *cf, const struct bfd_shared *s)
 {
   static const struct bfd_options none;
   struct bfd_iface_config *i;
@@ -99,7 +98,7 @@ bool
 bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_options_of *options, void *data,
                  struct bfd_params *params, struct bfd_guard *guard)
 {
-  const struct bfd_options *base = base_options(cf, s);
+  const struct bfd_options *base = bfd_base_options(cf, s);
   const struct bfd_request *first = NULL;
   struct bfd_params from = BFD_PARAMS_DEFAULT, best = from;
   bool passive = true;
@@ -163,17 +162,17 @@ set_aside(struct bfd_proto *p, struct bfd_shared *s, struct bfd_request *r, cons
 }
 
 static void
-take_back(struct bfd_shared *s, struct bfd_request *r)
+take_back(struct bfd_proto *p, struct bfd_shared *s, struct bfd_request *r)
 {
   list_remove(&r->sn);
   list_add_tail(&s->requests, &r->sn);
-  bfd_request_update(r, &s->status, false);
+  bfd_suppress_tell(p, s, r, false);
 }
 
 static void
 sort_out(struct bfd_proto *p, struct bfd_shared *s)
 {
-  const struct bfd_options *base = base_options(bfd_config_of(p), s);
+  const struct bfd_options *base = bfd_base_options(bfd_config_of(p), s);
   const struct bfd_request *oldest = oldest_request(s);
   struct bfd_guard wanted = guard_of(s, base, &oldest->options);
   struct bfd_request *r;
@@ -183,7 +182,7 @@ sort_out(struct bfd_proto *p, struct bfd_shared *s)
       set_aside(p, s, r, oldest);
   LIST_WALK_SAFE (r, &s->differing, sn)
     if (agrees(s, base, &r->options, &wanted))
-      take_back(s, r);
+      take_back(p, s, r);
 }
 
 /* Keys */

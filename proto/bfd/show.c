@@ -174,6 +174,18 @@ show_offload(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *
   bfd_show_field(c, 4, "Sent to", "%s", i->offload_tx ? "link-layer address" : "IP stack");
 }
 
+static void
+show_dampening(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s)
+{
+  struct bfd_dampened d = bfd_suppress_state(p, s);
+
+  if (d.suppressed)
+    bfd_show_field(c, 2, "Dampening", "penalty %u, suppressed for another %s s", d.penalty,
+                   TIME_STR(MAX(d.until - loop_now(p->p.loop), 0)));
+  else if (d.penalty)
+    bfd_show_field(c, 2, "Dampening", "penalty %u", d.penalty);
+}
+
 /* What BIRD does not print. */
 static void
 show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
@@ -188,6 +200,7 @@ show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, 
     show_offload(c, p, s, i);
   if (bfd_is_held(p, &s->key))
     bfd_show_field(c, 2, "Held down by", "bfd disable");
+  show_dampening(c, p, s);
   if (s->params.min_ttl)
     bfd_show_field(c, 2, "Minimum TTL", "%u", s->params.min_ttl);
   if (i->poll)
