@@ -81,6 +81,12 @@ dampening_equal(const struct bfd_dampening *a, const struct bfd_dampening *b)
          a->suppress == b->suppress && a->reuse == b->reuse;
 }
 
+static bool
+adapt_equal(const struct bfd_adapt_options *a, const struct bfd_adapt_options *b)
+{
+  return a->least == b->least && a->quiet == b->quiet;
+}
+
 bool
 bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b)
 {
@@ -94,7 +100,8 @@ bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b)
   return a->set == b->set && pa.min_rx == pb.min_rx && pa.min_tx == pb.min_tx && pa.idle_tx == pb.idle_tx &&
          pa.detect_mult == pb.detect_mult && pa.passive == pb.passive && pa.offload == pb.offload &&
          bfd_guard_equal(&ga, &gb) &&
-         (!(a->set & BFD_OPT_DAMPENING) || dampening_equal(&a->dampening, &b->dampening));
+         (!(a->set & BFD_OPT_DAMPENING) || dampening_equal(&a->dampening, &b->dampening)) &&
+         (!(a->set & BFD_OPT_ADAPT) || adapt_equal(&a->adapt, &b->adapt));
 }
 
 /* Telling clients */

@@ -48,6 +48,13 @@ struct bfd_dampening
   ((struct bfd_dampening){    \
       .on = true, .half_life = BT_S(15), .max_suppress = BT_S(60), .suppress = 2000, .reuse = 750 })
 
+/* Longer intervals while this machine is late. Of requests that share a session all have to ask for it. */
+struct bfd_adapt_options
+{
+  u32 least;   /* us; 0: none */
+  btime quiet; /* how long the machine has to be in time before half of the excess goes */
+};
+
 /* What a client, an interface block or a neighbour line sets; the rest is left to others. */
 enum bfd_option
 {
@@ -61,6 +68,7 @@ enum bfd_option
   BFD_OPT_MIN_TTL = 128,
   BFD_OPT_OFFLOAD = 256,
   BFD_OPT_DAMPENING = 512,
+  BFD_OPT_ADAPT = 1024,
 };
 struct bfd_options
 {
@@ -70,6 +78,7 @@ struct bfd_options
   bool passive;
   u8 offload; /* enum bfd_offload */
   struct bfd_dampening dampening;
+  struct bfd_adapt_options adapt;
   struct bfd_guard guard;
 };
 

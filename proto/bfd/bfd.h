@@ -156,6 +156,7 @@ struct bfd_proto
   struct timer *release_timer;
   struct work *release_work;
   struct bfd_history *history;
+  struct bfd_pace *pace;
   btime worst, worst_at; /* this late its engine has been, about */
   struct log_limit fast_limit;
 };
@@ -187,7 +188,11 @@ struct bfd_shared
   u32 *verdicts;                 /* how often it left Up for each reason; NULL: never */
   struct bfd_flapping *flapping; /* NULL: it has not failed lately, or nobody asks for dampening */
   const char *waits_for;         /* NULL: nothing */
+  uint pace_step;  /* as in struct bfd_adapted: 0 while its intervals are those that are asked for, */
+  btime pace_late; /* else for this */
 };
+
+#define BFD_WORST_HOLDS BT_S(3600)
 
 /* Times that this machine has kept us waiting for tell for a while how late it may be. */
 static inline btime
@@ -233,7 +238,6 @@ void bfd_provide_stop(struct bfd_proto *p);
 void bfd_sync_all(struct bfd_proto *p);      /* what is wanted of the sessions may have changed */
 void bfd_provide_again(struct bfd_proto *p); /* and what is wanted may have changed everywhere */
 void bfd_note_received(struct bfd_proto *p, const struct bfd_note *note);
-void bfd_worst_received(struct bfd_proto *p, const struct bfd_worst *worst);
 struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
 struct bfd_shared *bfd_shared_of_disc(const struct bfd_proto *p, u32 local_disc);
 
@@ -258,6 +262,7 @@ void bfd_share_forget(struct bfd_shared *s); /* wipe its secrets */
  * nothing). False: nobody asks. @guard borrows its passwords.
  */
 typedef const struct bfd_options *bfd_options_of(const struct bfd_request *r, void *data);
+bfd_options_of bfd_own_options; /* as it is */
 bool bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_options_of *options,
                       void *data, struct bfd_params *params, struct bfd_guard *guard);
 
@@ -265,6 +270,12 @@ bool bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b);
 
 /* What the configuration says of sessions like @s. */
 const struct bfd_options *bfd_base_options(const struct bfd_config *cf, const struct bfd_shared *s);
+
+/* pace.c */
+void bfd_pace_start(struct bfd_proto *p);
+void bfd_pace_stop(struct bfd_proto *p);
+void bfd_pace_late(struct bfd_proto *p, btime late); /* the engine was */
+void bfd_pace_apply(struct bfd_proto *p, struct bfd_shared *s, struct bfd_params *params);
 
 /* suppress.c */
 void bfd_suppress_start(struct bfd_proto *p);

@@ -149,7 +149,7 @@ host_take(struct host *h, btime wait)
   struct bfd_msg *m;
 
   while ((m = host_take_any(h, wait)) &&
-         (m->kind == BFD_DOWN_REPORT || m->kind == BFD_LATE_REPORT || m->kind == BFD_WORST_REPORT))
+         (m->kind == BFD_DOWN_REPORT || m->kind == BFD_LATE_REPORT || m->kind == BFD_LAG_REPORT))
   {
     if (m->kind == BFD_DOWN_REPORT)
       h->down = *(struct bfd_down *) m;

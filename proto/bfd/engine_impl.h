@@ -112,7 +112,7 @@ struct witness
   {
     btime from, to;
   } late[WITNESS_LATES]; /* the longest of the last minute, in no order */
-  btime told, told_at;   /* how late we were at worst, as the main loop knows it, and since when */
+  btime told, told_at;   /* how late we were, as the main loop was last told, and when */
   struct reports *spare; /* to be used again */
 };
 

@@ -17,6 +17,7 @@ struct told
   uint downs, lates, notes;
   struct bfd_down down[DOWNS_MAX];
   struct bfd_late late;
+  btime lag; /* the last one */
 };
 
 static void
@@ -33,7 +34,10 @@ tell(struct told *t, const struct bfd_msg *m)
     t->lates++;
   }
   else
-    assert_int_equal(m->kind, BFD_WORST_REPORT);
+  {
+    assert_int_equal(m->kind, BFD_LAG_REPORT);
+    t->lag = ((const struct bfd_lag *) m)->late;
+  }
 }
 
 /* All that it has told up to now goes into @t. The caller frees the snapshot, taken after that. */
@@ -454,6 +458,32 @@ small_delays_do_not_hide_a_great_one(void **ctx UNUSED)
 }
 
 static void
+our_lateness_is_told_when_it_grows_and_once_a_second(void **ctx UNUSED)
+{
+  struct host h;
+  struct peer p;
+  struct told t = { 0 };
+  btime start, end;
+
+  start_up(&h, &p);
+  begin_stall(&h, BT_MS(400));
+  start = clock_now();
+  for (uint i = 0; i < 5; i++)
+  {
+    begin_stall(&h, BT_MS(30));
+    usleep(40000);
+  }
+  msg_free(gather(&h, &t));
+  if (clock_now() - start < BT_MS(1300)) /* it was told after 400 ms */
+    assert_in_range(t.lag, BT_MS(300), BT_S(10));
+  usleep(BT_S(1));
+  for (end = clock_now() + LIMIT; t.lag > BT_MS(300) && clock_now() < end; msg_free(gather(&h, &t)))
+    begin_stall(&h, BT_MS(30));
+  assert_in_range(t.lag, BT_MS(2), BT_MS(300));
+  end_one(&h, &p);
+}
+
+static void
 a_peer_that_is_silent_for_what_it_was_given_back_as_well_is_silent(void **ctx UNUSED)
 {
   struct host h;
@@ -627,6 +657,7 @@ main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(small_delays_do_not_hide_a_great_one),
+    cmocka_unit_test(our_lateness_is_told_when_it_grows_and_once_a_second),
     cmocka_unit_test(a_peer_that_is_silent_for_what_it_was_given_back_as_well_is_silent),
     cmocka_unit_test(a_packet_that_was_sent_after_an_outage_is_not_late),
     cmocka_unit_test(what_was_dropped_at_another_port_was_not_the_peers),

@@ -73,8 +73,20 @@ is_rekeyed(const struct bfd_config *cf, const struct bfd_shared *s)
   return first && find_line(cf, SKIP_BACK(struct bfd_request, sn, first), false);
 }
 
+/* What it is asked to be, which is not what it is while held down or adapted to a machine that is late. */
+static struct bfd_params
+present_params(const struct bfd_proto *p, const struct bfd_shared *s)
+{
+  struct bfd_params params = s->params;
+  struct bfd_guard guard;
+
+  bfd_params_under(bfd_config_of(p), s, bfd_own_options, NULL, &params, &guard);
+  return params;
+}
+
 static enum fate
-fate_of(const struct bfd_config *cf, const struct bfd_shared *s, struct bfd_params *params)
+fate_of(const struct bfd_config *cf, const struct bfd_shared *s, const struct bfd_params *old,
+        struct bfd_params *params)
 {
   struct bfd_guard guard;
   bool served = !cf->p.disabled && bfd_accepts_kind(cf, s->key.hop, !ip_is_v4(s->key.remote));
@@ -83,17 +95,17 @@ fate_of(const struct bfd_config *cf, const struct bfd_shared *s, struct bfd_para
     return is_rekeyed(cf, s) && served ? REKEYED : DROPPED;
   if (!bfd_guard_equal(&guard, &s->guard))
     return REGUARDED;
-  return bfd_params_equal(params, &s->params) ? KEPT : RETIMED;
+  return bfd_params_equal(params, old) ? KEPT : RETIMED;
 }
 
 static void
-print_fate(struct cli *c, const struct bfd_shared *s, enum fate fate, const struct bfd_params *new)
+print_fate(struct cli *c, const struct bfd_shared *s, enum fate fate, const struct bfd_params *old,
+           const struct bfd_params *new)
 {
   static const char *const texts[] = { [KEPT] = "kept",
                                        [REGUARDED] = "other authentication or minimum TTL",
                                        [REKEYED] = "rekeyed",
                                        [DROPPED] = "would drop" };
-  const struct bfd_params *old = &s->params;
   const char *where = s->key.hop == BFD_MULTIHOP ? "multihop" : s->key.ifname;
 
   if (fate == RETIMED)
@@ -105,17 +117,18 @@ print_fate(struct cli *c, const struct bfd_shared *s, enum fate fate, const stru
 }
 
 static void
-forecast_list(const struct list *sessions, const struct bfd_config *cf, struct cli *c, uint *counts)
+forecast_list(const struct bfd_proto *p, const struct list *sessions, const struct bfd_config *cf,
+              struct cli *c, uint *counts)
 {
   struct bfd_shared *s;
 
   LIST_WALK (s, sessions, n)
   {
-    struct bfd_params params;
-    enum fate fate = cf ? fate_of(cf, s, &params) : DROPPED;
+    struct bfd_params old = present_params(p, s), params;
+    enum fate fate = cf ? fate_of(cf, s, &old, &params) : DROPPED;
 
     counts[fate]++;
-    print_fate(c, s, fate, &params);
+    print_fate(c, s, fate, &old, &params);
   }
 }
 
@@ -131,9 +144,9 @@ bfd_forecast(const struct proto *proto, const struct config *cfg, struct cli *c)
   if (list_empty(&p->direct) && list_empty(&p->multihop) && list_empty(&p->due))
     return;
   cli_line(c, 1020, "%s:", proto->name);
-  forecast_list(&p->direct, cf, c, counts);
-  forecast_list(&p->multihop, cf, c, counts);
-  forecast_list(&p->due, cf, c, counts);
+  forecast_list(p, &p->direct, cf, c, counts);
+  forecast_list(p, &p->multihop, cf, c, counts);
+  forecast_list(p, &p->due, cf, c, counts);
   cli_line(c, 1020, "  Sessions: %u kept, %u retimed, %u rekeyed, %u would drop",
            counts[KEPT] + counts[REGUARDED], counts[RETIMED], counts[REKEYED], counts[DROPPED]);
 }

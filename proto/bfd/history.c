@@ -118,7 +118,6 @@ bfd_history_start(struct bfd_proto *p)
   list_init(&h->records);
   h->limit = (struct log_limit){ .burst = 200, .period = BT_S(10) };
   p->history = h;
-  p->worst = 0;
 }
 
 /* A new record, or the oldest one; in no list. */

@@ -39,7 +39,7 @@ enum bfd_msg_kind
   /* to the main loop */
   BFD_SNAPSHOT_REPLY,
   BFD_LATE_REPORT,
-  BFD_WORST_REPORT,
+  BFD_LAG_REPORT,
   BFD_TEAM_DONE,
   BFD_STOPPED,
 };
@@ -189,9 +189,8 @@ struct bfd_late
   btime at, late;
 };
 
-#define BFD_WORST_HOLDS BT_S(3600)
-/* The engine was that late; told when it is later than what was told before, by half at least. */
-struct bfd_worst
+/* The engine was that late; told once a second at most, and when it was later than that by half at least. */
+struct bfd_lag
 {
   struct bfd_msg msg;
   btime late;

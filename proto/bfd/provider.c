@@ -172,17 +172,6 @@ bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
          a->min_ttl == b->min_ttl && a->offload == b->offload;
 }
 
-void
-bfd_worst_received(struct bfd_proto *p, const struct bfd_worst *worst)
-{
-  btime now = loop_now(p->p.loop);
-
-  if (worst->late < p->worst && now - p->worst_at < BFD_WORST_HOLDS)
-    return; /* another engine's */
-  p->worst = worst->late;
-  p->worst_at = now;
-}
-
 /* An interval that this machine has not always been able to keep is allowed, but somebody should know. */
 static void
 check_speed(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_params *params)
@@ -452,6 +441,7 @@ bfd_provide_start(struct bfd_proto *p)
   list_init(&p->holds);
   bfd_history_start(p);
   bfd_suppress_start(p);
+  bfd_pace_start(p);
   p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
   iface_watch_new(p->p.pool, iface_hook, p);
   p->key_timer = timer_new(p->p.pool, p->p.loop, keys_due, p);
@@ -468,5 +458,6 @@ bfd_provide_stop(struct bfd_proto *p)
   p->provider = NULL;
   timer_stop(p->key_timer);
   timer_stop(p->release_timer);
+  bfd_pace_stop(p);
   timer_stop(p->listen_retry); /* not before: withdrawing may have asked for it */
 }

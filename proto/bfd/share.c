@@ -129,8 +129,8 @@ bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_op
   return true;
 }
 
-static const struct bfd_options *
-own_options(const struct bfd_request *r, void *data UNUSED)
+const struct bfd_options *
+bfd_own_options(const struct bfd_request *r, void *data UNUSED)
 {
   return &r->options;
 }
@@ -264,7 +264,8 @@ bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, btime *patience, boo
   struct bfd_guard guard;
 
   sort_out(p, s);
-  bfd_params_under(bfd_config_of(p), s, own_options, NULL, &params, &guard);
+  bfd_params_under(bfd_config_of(p), s, bfd_own_options, NULL, &params, &guard);
+  bfd_pace_apply(p, s, &params);
 
   struct bfd_keys *keys = make_keys(p->p.pool, &guard, wall);
 

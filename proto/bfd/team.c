@@ -379,8 +379,8 @@ reply_received(struct msg *msg, void *data)
   }
   if (kind == BFD_SNAPSHOT_REPLY)
     bfd_snapshot_received(p, (struct bfd_snapshot *) reply);
-  else if (kind == BFD_WORST_REPORT)
-    bfd_worst_received(p, (struct bfd_worst *) reply);
+  else if (kind == BFD_LAG_REPORT && p->provider)
+    bfd_pace_late(p, ((struct bfd_lag *) reply)->late);
   else if (kind == BFD_LATE_REPORT)
     bfd_history_late(p, (struct bfd_late *) reply);
   else if (kind == BFD_TEAM_DONE)

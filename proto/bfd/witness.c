@@ -14,6 +14,7 @@
 #define SAMPLE_EVERY BT_S(1)
 #define REPORTS_KEPT 256
 #define LATES_KEPT BT_S(60)
+#define TOLD_EVERY BT_S(1)    /* of our lateness */
 #define TOLD_AFTER BT_MS(500) /* a peer says that it does not hear us, at most this long after the fact */
 
 /* Those that came back. */
@@ -92,22 +93,20 @@ engine_witness_wake(struct bfd_engine *e)
 /* Lateness */
 
 static void
-tell_worst(struct bfd_engine *e, btime late)
+tell_lag(struct bfd_engine *e, btime late)
 {
   struct witness *w = &e->witness;
   btime now = loop_now(e->loop);
 
-  if (now - w->told_at > BFD_WORST_HOLDS)
-    w->told = 0;
-  if (late < w->told + w->told / 2)
+  if (now - w->told_at < TOLD_EVERY && late < w->told + w->told / 2)
     return;
   w->told_at = now;
 
-  struct bfd_worst *worst = msg_alloc(sizeof(*worst));
+  struct bfd_lag *lag = msg_alloc(sizeof(*lag));
 
-  worst->msg.kind = BFD_WORST_REPORT;
-  worst->late = w->told = late;
-  e->deliver(&worst->msg.m, e->deliver_data);
+  lag->msg.kind = BFD_LAG_REPORT;
+  lag->late = w->told = late;
+  e->deliver(&lag->msg.m, e->deliver_data);
 }
 
 static btime
@@ -126,7 +125,7 @@ engine_witness_late(struct bfd_engine *e, btime from, btime to)
       least = &e->witness.late[i];
   if (worth(least, to) <= to - from)
     *least = (struct witness_late){ from, to };
-  tell_worst(e, to - from);
+  tell_lag(e, to - from);
 }
 
 /* The longest time after @from in which we could do nothing. */
