@@ -167,6 +167,13 @@ bfd_config_of(const struct bfd_proto *p)
   return (const struct bfd_config *) p->p.cf;
 }
 
+/* Of both directions; of a session that wants no packets, how often it sends. */
+static inline u32
+bfd_shortest_interval(const struct bfd_params *params)
+{
+  return params->min_rx ? MIN(params->min_rx, params->min_tx) : params->min_tx;
+}
+
 /* What several requests share. */
 struct bfd_shared
 {

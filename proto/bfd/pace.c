@@ -41,12 +41,6 @@ options_of(const struct bfd_proto *p, const struct bfd_shared *s)
   return all;
 }
 
-static btime
-detection_of(const struct bfd_params *params)
-{
-  return (btime) params->detect_mult * MIN(params->min_tx, params->min_rx ? params->min_rx : U32_MAX);
-}
-
 /* The log: one line for all sessions that change together */
 
 static bool
@@ -102,12 +96,18 @@ void
 bfd_pace_apply(struct bfd_proto *p, struct bfd_shared *s, struct bfd_params *params)
 {
   struct bfd_adapt_options o = options_of(p, s);
-  btime detection = detection_of(params);
+  btime detection = (btime) params->detect_mult * bfd_shortest_interval(params);
+
+  if (o.least <= bfd_shortest_interval(params))
+    o.least = 0; /* they are long enough */
+
   struct bfd_adapted a = bfd_adapt(&o, detection, s->pace_step, &p->pace->lags, loop_now(p->p.loop));
 
   if (o.least)
+  {
     p->pace->shortest = MIN(p->pace->shortest, detection);
-  count_change(p, s->pace_step, &a);
+    count_change(p, s->pace_step, &a);
+  }
   s->pace_step = a.step;
   s->pace_late = a.late;
   if (!a.step)

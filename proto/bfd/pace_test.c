@@ -131,6 +131,21 @@ a_reload_in_the_middle_leads_to_the_same(void **ctx)
 }
 
 static void
+intervals_that_are_long_enough_are_no_change(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct bfd_options o = adapting(20, LONG);
+  struct client *c;
+
+  eth0_up();
+  c = ask_for(f, &o);
+  told(f, "A1");
+  bfd_pace_late(&f->p, BT_MS(50));
+  told(f, "");
+  assert_int_equal(((struct bfd_shared *) c->r->session)->pace_step, 0);
+}
+
+static void
 no_packets_at_all_stay_none(void **ctx)
 {
   struct fixture *f = *ctx;
@@ -195,6 +210,7 @@ main(void)
     TEST(all_who_share_a_session_have_to_ask_for_it),
     TEST(a_session_that_comes_while_the_machine_is_late_begins_slowly),
     TEST(a_reload_in_the_middle_leads_to_the_same),
+    TEST(intervals_that_are_long_enough_are_no_change),
     TEST(no_packets_at_all_stay_none),
     TEST(a_quiet_machine_restores_them_step_by_step),
     TEST(the_worst_is_remembered),

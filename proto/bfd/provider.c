@@ -176,7 +176,7 @@ bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
 static void
 check_speed(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_params *params)
 {
-  btime time = (btime) params->detect_mult * MIN(params->min_tx, params->min_rx ? params->min_rx : U32_MAX);
+  btime time = (btime) params->detect_mult * bfd_shortest_interval(params);
 
   if (time < bfd_worst_of(p))
     log_rl(&p->fast_limit, L_WARN,

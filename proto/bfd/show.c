@@ -186,12 +186,6 @@ show_dampening(struct cli *c, const struct bfd_proto *p, const struct bfd_shared
     bfd_show_field(c, 2, "Dampening", "penalty %u", d.penalty);
 }
 
-static u32
-shortest_interval(const struct bfd_params *params)
-{
-  return params->min_rx ? MIN(params->min_rx, params->min_tx) : params->min_tx;
-}
-
 /* What BIRD does not print. */
 static void
 show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_info *i)
@@ -209,7 +203,7 @@ show_ours(struct cli *c, const struct bfd_proto *p, const struct bfd_shared *s, 
   show_dampening(c, p, s);
   if (s->pace_step)
     bfd_show_field(c, 2, "Adapted", "intervals raised to %s s, this machine was late by %s s",
-                   TIME_STR(shortest_interval(&s->params)), TIME_STR(s->pace_late));
+                   TIME_STR(bfd_shortest_interval(&s->params)), TIME_STR(s->pace_late));
   if (s->params.min_ttl)
     bfd_show_field(c, 2, "Minimum TTL", "%u", s->params.min_ttl);
   if (i->poll)
