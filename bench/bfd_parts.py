@@ -27,6 +27,8 @@ class Scene:
     rounds: int = 1  # of the short form
     full: bool = False  # not in the short form
     long: bool = False  # one round is enough
+    plain: bool = True  # without offload
+    offload: bool = False  # with it
 
     @property
     def name(self):
@@ -36,10 +38,10 @@ class Scene:
 SCENES = (
     Scene(1, 50000, ("memory",)),
     Scene(100, 50000, ("cpu", "jitter", "detect"), (ONE_IN_TEN, ALL), rounds=2),
-    Scene(300, 50000, ("cpu", "memory"), rounds=2),
-    Scene(1000, 50000, ("up", "cpu", "jitter", "memory", "detect"), (ONE_IN_TEN, ALL), rounds=2),
-    Scene(1000, 10000, ("cpu", "jitter"), rounds=2),
-    Scene(3000, 50000, ("cpu",), rounds=2),
+    Scene(300, 50000, ("cpu", "memory")),
+    Scene(1000, 50000, ("up", "cpu", "jitter", "memory", "detect"), (ONE_IN_TEN, ALL), rounds=2, offload=True),
+    Scene(1000, 10000, ("cpu", "jitter"), rounds=2, offload=True),
+    Scene(3000, 50000, ("cpu",)),
     Scene(4000, 50000, ("detect",), (ALL,), full=True),
     Scene(10000, 50000, ("cpu", "detect"), (ONE,), full=True),
     Scene(10000, 300000, ("up", "cpu", "memory", "detect"), (ONE,), full=True),
@@ -47,8 +49,11 @@ SCENES = (
     Scene(2000, 10000, ("held",), full=True, long=True),
     Scene(10000, 50000, ("held",), full=True, long=True),
     Scene(500, 3300, ("held",), full=True, long=True),
+    Scene(4000, 10000, ("held",), full=True, long=True, plain=False, offload=True),
+    Scene(20000, 50000, ("held",), full=True, long=True, plain=False, offload=True),
+    Scene(1000, 3300, ("held",), full=True, long=True, plain=False, offload=True),
     Scene(1000, 50000, ("busy",), full=True, long=True),
-    Scene(100, 50000, ("stopped",), full=True, long=True),
+    Scene(100, 50000, ("stopped",), full=True, long=True, offload=True),
 )
 
 

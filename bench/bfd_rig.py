@@ -93,8 +93,10 @@ KINDS = {"peregrine": BoundPeregrine, "offload": OffloadPeregrine, "ring": RingP
          "frr": BoundFrr}
 
 
-def takes_part(kind, count, interval):
-    return not issubclass(kind, FrrBfdd) or (count <= FRR_MOST and interval >= FRR_FASTEST)
+def takes_part(kind, scene):
+    if issubclass(kind, FrrBfdd) and (scene.count > FRR_MOST or scene.interval < FRR_FASTEST):
+        return False
+    return scene.offload if issubclass(kind, (OffloadPeregrine, RingPeregrine)) else scene.plain
 
 
 class Rig:

@@ -350,11 +350,11 @@ class Bird(Daemon):
     def socket_path(self):
         return os.path.join(self.dir, "bird.ctl")
 
-    def config_text(self):
+    def whole_config(self):
         return self.config + "\n"
 
     def _write_config(self):
-        text = self.config_text()
+        text = self.whole_config()
         for pattern, line in ((r"^\s*log\b", "log stderr all;"),
                               (r"^\s*router id\b", "router id 10.255.0.1;"),
                               (r"^\s*protocol device\b", "protocol device { }")):
@@ -445,8 +445,8 @@ class Peregrine(Bird):
     kind = "peregrine"
     offload = os.environ.get("PEREGRINE_OFFLOAD")
 
-    def config_text(self):
-        text = super().config_text()
+    def whole_config(self):
+        text = super().whole_config()
         if self.offload:
             text = re.sub(r"^(protocol bfd\b[^{]*{)", rf"\1 offload {self.offload};", text, flags=re.M)
         return text
