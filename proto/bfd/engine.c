@@ -16,7 +16,8 @@
 #define VERDICT_DELAY BT_US(100)
 #define STALL_MIN BT_MS(2)    /* a tick later than that had a reason */
 #define STALL_INSIDE BT_MS(5) /* and so had reading that takes longer */
-#define FIRST_SPREAD 8        /* a new session sends first within this fraction of its interval */
+#define CACHE_LINE 64
+#define FIRST_SPREAD 8 /* a new session sends first within this fraction of its interval */
 
 /* Tables */
 
@@ -343,6 +344,19 @@ detect_due(struct bfd_engine *e, struct engine_session *s)
     expired(e, s);
 }
 
+/*
+ * What a tick does for one session takes less time than fetching the session from memory, so it is asked for
+ * while the one before it is served.
+ */
+static void
+fetch_session(const struct node *n)
+{
+  const byte *at = (const byte *) SKIP_BACK(struct engine_session, tx.e.n, n);
+
+  for (size_t i = 0; i < sizeof(struct engine_session); i += CACHE_LINE)
+    __builtin_prefetch(at + i);
+}
+
 /* Verdicts first, and what they have to say: nobody waits for a periodic packet as for those. */
 static void
 run_timers(struct bfd_engine *e)
@@ -368,6 +382,7 @@ run_timers(struct bfd_engine *e)
   {
     struct session_timer *t = SKIP_BACK(struct session_timer, e.n, n);
 
+    fetch_session(n->next);
     wheel_unset(&t->e);
     tx_due(e, SKIP_BACK(struct engine_session, tx, t));
   }
