@@ -209,24 +209,36 @@ void engine_reset(struct bfd_engine *e, u64 id); /* counters; 0: all */
 struct bfd_engine_stats engine_stats(struct bfd_engine *e);
 struct bfd_troubles *engine_troubles(struct engine_session *s);
 
+/*
+ * How far the search for the session of a packet has got that names no discriminator: all zero at first. On a
+ * point-to-point link a single session takes what comes, whatever its address; single among all engines.
+ */
+struct engine_search
+{
+  u8 passed;   /* engines that have looked for it in vain */
+  u8 links;    /* sessions on the link, */
+  u8 linked;   /* and the engine that has the last of them */
+  bool chosen; /* it is that one's */
+};
+
 /* handover.c */
 void engine_team_init(struct bfd_engine *e);
 void engine_team(struct bfd_engine *e, const struct bfd_team_cmd *cmd);
 /*
  * A packet that is in order and whose session is not here: give it to the engine that may have it. False:
- * there is none. @passed: how many have looked for it before us.
+ * there is none.
  */
 bool engine_hand_over(struct bfd_engine *e, const struct bfd_packet *pkt, const byte *data,
-                      const struct bfd_rx_meta *meta, uint passed);
+                      const struct bfd_rx_meta *meta, struct engine_search search);
 void engine_hand_flush(struct bfd_engine *e); /* what was handed over so far goes now */
 void engine_team_message(struct bfd_engine *e, struct bfd_msg *m);
 /* Has all that arrived by @deadline at other engines and is ours been handed to us? Asks for it if not. */
 bool engine_team_heard(struct bfd_engine *e, btime deadline);
 
 /* receive.c */
-/* Reception after RFC 5880 6.8.6; @passed: as with engine_hand_over(). */
+/* Reception after RFC 5880 6.8.6. */
 void engine_receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx_meta *meta,
-                    uint passed);
+                    struct engine_search search);
 btime engine_horizon(const struct bfd_engine *e); /* everything that arrived before then was read */
 void engine_drain(struct bfd_engine *e);
 /* Those too that did not say that they have something. */

@@ -28,7 +28,8 @@ struct strays
   struct stray
   {
     struct bfd_rx_meta meta;
-    u8 passed, size;
+    struct engine_search search;
+    u8 size;
     byte data[BFD_PACKET_MAX];
   } packet[STRAYS_MAX];
 };
@@ -82,17 +83,13 @@ engine_hand_flush(struct bfd_engine *e)
     send_strays(e, i);
 }
 
-/* Which engine is to look next; our own number: none. */
+/* The engine after us, for a packet that may be anybody's; our own number when there were too many lately. */
 static uint
-next_for(struct bfd_engine *e, u32 your_disc, uint passed)
+next_round(struct bfd_engine *e)
 {
   struct team *t = &e->team;
   btime now = loop_now(e->loop);
 
-  if (your_disc)
-    return passed ? t->who.self : bfd_engine_of(your_disc, t->who.count);
-  if (passed + 1 >= t->who.present)
-    return t->who.self;
   if (now - t->strangers_since >= STRANGERS_TIME)
   {
     t->strangers_since = now;
@@ -101,14 +98,28 @@ next_for(struct bfd_engine *e, u32 your_disc, uint passed)
   return t->strangers++ < STRANGERS_MAX ? (t->who.self + 1) % t->who.present : t->who.self;
 }
 
+/* Which engine is to look next; our own number: none. */
+static uint
+next_for(struct bfd_engine *e, u32 your_disc, struct engine_search *search)
+{
+  const struct bfd_team_cmd *who = &e->team.who;
+
+  if (your_disc)
+    return search->passed ? who->self : bfd_engine_of(your_disc, who->count);
+  if (search->passed + 1u < who->present)
+    return next_round(e);
+  search->chosen = search->links == 1 && !search->chosen;
+  return search->chosen ? search->linked : who->self;
+}
+
 bool
 engine_hand_over(struct bfd_engine *e, const struct bfd_packet *pkt, const byte *data,
-                 const struct bfd_rx_meta *meta, uint passed)
+                 const struct bfd_rx_meta *meta, struct engine_search search)
 {
   if (is_alone(e) || pkt->length > BFD_PACKET_MAX)
     return false;
 
-  uint to = next_for(e, pkt->your_disc, passed);
+  uint to = next_for(e, pkt->your_disc, &search);
 
   if (to == e->team.who.self)
     return false;
@@ -119,7 +130,8 @@ engine_hand_over(struct bfd_engine *e, const struct bfd_packet *pkt, const byte 
   struct stray *s = &out->packet[out->count++];
 
   s->meta = *meta;
-  s->passed = passed + 1;
+  s->search = search;
+  s->search.passed++;
   s->size = pkt->length;
   memcpy(s->data, data, pkt->length);
   if (out->count == STRAYS_MAX)
@@ -131,7 +143,7 @@ static void
 take_strays(struct bfd_engine *e, const struct strays *in)
 {
   for (uint i = 0; i < in->count; i++)
-    engine_receive(e, in->packet[i].data, in->packet[i].size, &in->packet[i].meta, in->packet[i].passed);
+    engine_receive(e, in->packet[i].data, in->packet[i].size, &in->packet[i].meta, in->packet[i].search);
 }
 
 /* Sessions */

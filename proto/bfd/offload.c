@@ -186,7 +186,7 @@ ring_packet(const struct offload_packet *p, void *data)
     .arrival = p->arrival,
   };
 
-  engine_receive(e, p->data, p->size, &meta, 0);
+  engine_receive(e, p->data, p->size, &meta, (struct engine_search){ 0 });
 }
 
 uint

@@ -25,30 +25,38 @@ is_peer(const struct engine_session *s, const struct bfd_rx_meta *meta)
   return meta->hop == BFD_DIRECT ? s->path.ifindex == meta->ifindex : ip_equal(s->path.local, meta->local);
 }
 
-/* The only session of its family on a point-to-point link, whatever address the peer uses. RFC 5881
- * section 6. */
+/* The only session of its family on a point-to-point link, whatever address the peer uses: RFC 5881
+ * section 6.
+ */
 static struct engine_session *
-find_by_link(const struct bfd_engine *e, const struct bfd_rx_meta *meta)
+find_by_link(const struct bfd_engine *e, const struct bfd_rx_meta *meta, struct engine_search *search)
 {
   bool v6 = !ip_is_v4(meta->remote);
-  struct engine_session *only = NULL;
+  struct engine_session *found = NULL;
+  uint count = 0;
 
   for (struct hnode *n = hash_first(&e->by_link, engine_link_hash(meta->ifindex, v6)); n; n = hash_again(n))
   {
     struct engine_session *s = SKIP_BACK(struct engine_session, by_link, n);
 
-    if (s->path.ifindex != meta->ifindex || ip_is_v4(s->key.remote) == v6)
-      continue;
-    if (only)
-      return NULL;
-    only = s;
+    if (s->path.ifindex == meta->ifindex && ip_is_v4(s->key.remote) != v6)
+    {
+      found = s;
+      count++;
+    }
   }
-  return only;
+  if (search->chosen)
+    return count == 1 ? found : NULL;
+  search->links = MIN(search->links + count, 2u);
+  if (count)
+    search->linked = e->team.who.self;
+  /* Others may have one, or have one. */
+  return search->passed + 1u >= e->team.who.present && count == 1 && search->links == 1 ? found : NULL;
 }
 
 /* A packet that does not know our discriminator yet: RFC 5881 section 3, RFC 5883 section 4.1. */
 static struct engine_session *
-find_by_peer(const struct bfd_engine *e, const struct bfd_rx_meta *meta)
+find_by_peer(const struct bfd_engine *e, const struct bfd_rx_meta *meta, struct engine_search *search)
 {
   uint ifindex = meta->hop == BFD_DIRECT ? meta->ifindex : 0;
   u32 hash = engine_peer_hash(meta->hop, ifindex, meta->local, meta->remote);
@@ -60,7 +68,7 @@ find_by_peer(const struct bfd_engine *e, const struct bfd_rx_meta *meta)
     if (is_peer(s, meta))
       return s;
   }
-  return meta->hop == BFD_DIRECT ? find_by_link(e, meta) : NULL;
+  return meta->hop == BFD_DIRECT ? find_by_link(e, meta, search) : NULL;
 }
 
 static void
@@ -80,8 +88,8 @@ accepted(struct bfd_engine *e, struct engine_session *s, const struct bfd_packet
 
 /* In the order of RFC 5880 6.8.6; @session is set once it is known which one is meant. */
 static enum bfd_rx
-receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx_meta *meta, uint passed,
-        struct engine_session **session)
+receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx_meta *meta,
+        struct engine_search search, struct engine_session **session)
 {
   struct bfd_packet pkt;
   struct engine_session *s;
@@ -94,9 +102,9 @@ receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx
     return rx;
 
   engine_trace(e, "Packet from", meta->remote, &pkt);
-  s = pkt.your_disc ? engine_find_disc(e, pkt.your_disc) : find_by_peer(e, meta);
+  s = pkt.your_disc ? engine_find_disc(e, pkt.your_disc) : find_by_peer(e, meta, &search);
   if (!s)
-    return engine_hand_over(e, &pkt, data, meta, passed) ? BFD_RX_OK : BFD_RX_NO_SESSION;
+    return engine_hand_over(e, &pkt, data, meta, search) ? BFD_RX_OK : BFD_RX_NO_SESSION;
   *session = s;
   rx = bfd_session_accept(&s->v, s->key.hop, s->path.ifindex, &pkt, meta);
   if (rx == BFD_RX_OK)
@@ -113,10 +121,10 @@ receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx
 
 void
 engine_receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx_meta *meta,
-               uint passed)
+               struct engine_search search)
 {
   struct engine_session *s = NULL;
-  enum bfd_rx rx = receive(e, data, size, meta, passed, &s);
+  enum bfd_rx rx = receive(e, data, size, meta, search, &s);
 
   if (rx == BFD_RX_OK)
     return;
@@ -146,7 +154,7 @@ receive_packet(struct bfd_engine *e, const struct listener *l, const struct udp_
   };
 
   e->stats.rx++;
-  engine_receive(e, in->data, in->size, &meta, 0);
+  engine_receive(e, in->data, in->size, &meta, (struct engine_search){ 0 });
 }
 
 static uint

@@ -439,16 +439,17 @@ class Bird2(Bird):
 class Peregrine(Bird):
     """Ours, from the directory in PEREGRINE_BUILD (default: the current one).
 
-    With PEREGRINE_OFFLOAD every BFD instance has that as its `offload`, so that any test can be run on that path.
+    With PEREGRINE_BFD every BFD instance begins with that, so that any test can be run with `offload absorb;` or
+    `threads 3;`.
     """
 
     kind = "peregrine"
-    offload = os.environ.get("PEREGRINE_OFFLOAD")
+    bfd_options = os.environ.get("PEREGRINE_BFD")
 
     def whole_config(self):
         text = super().whole_config()
-        if self.offload:
-            text = re.sub(r"^(protocol bfd\b[^{]*{)", rf"\1 offload {self.offload};", text, flags=re.M)
+        if self.bfd_options:
+            text = re.sub(r"^(protocol bfd\b[^{]*{)", rf"\1 {self.bfd_options}", text, flags=re.M)
         return text
 
     def binary(self, name):

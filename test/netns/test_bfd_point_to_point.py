@@ -50,10 +50,11 @@ def test_session_over_a_point_to_point_interface(tunnel, mine, theirs):
     wait_fast(one, theirs)
 
 
-def test_a_first_packet_is_known_by_its_interface_alone(tunnel):
+@pytest.mark.parametrize("threads", [1, 3, 7])
+def test_a_first_packet_is_known_by_its_interface_alone(tunnel, threads):
     _, a, b = tunnel
     b.ip("addr add 10.202.0.9 dev tun1")
-    one = Peregrine(a, bfd('10.201.0.1 dev "tun1"', 'fd78::2 dev "tun1"'))
+    one = Peregrine(a, bfd('10.201.0.1 dev "tun1"', 'fd78::2 dev "tun1"', body=f"threads {threads};"))
     one.wait_session("10.201.0.1", "Down")
     stranger = BfdPeer(b, "10.202.0.9", "10.200.0.1", passive=True)
     stranger.send_raw(Control(state=DOWN, my_disc=77, detect_mult=50).encode())
@@ -62,10 +63,11 @@ def test_a_first_packet_is_known_by_its_interface_alone(tunnel):
     assert one.session("fd78::2")["state"] == "Down"  # the families are kept apart
 
 
-def test_with_two_sessions_the_address_decides(tunnel):
+@pytest.mark.parametrize("threads", [1, 3, 7])
+def test_with_two_sessions_the_address_decides(tunnel, threads):
     _, a, b = tunnel
     b.ip("addr add 10.202.0.9 dev tun1")
-    one = Peregrine(a, bfd('10.201.0.1 dev "tun1"', '10.203.0.1 dev "tun1"'))
+    one = Peregrine(a, bfd('10.201.0.1 dev "tun1"', '10.203.0.1 dev "tun1"', body=f"threads {threads};"))
     one.wait_session("10.203.0.1", "Down")
     stranger = BfdPeer(b, "10.202.0.9", "10.200.0.1", passive=True)
     stranger.send_raw(Control(state=DOWN, my_disc=77).encode())
