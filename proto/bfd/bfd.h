@@ -81,6 +81,7 @@ struct bfd_team
   enum
   {
     TEAM_STEADY,
+    TEAM_OPENING,
     TEAM_GIVING,
     TEAM_CLOSING,
     TEAM_SETTLING,

@@ -46,7 +46,8 @@ struct take_cmd
 struct fence
 {
   struct bfd_msg msg;
-  uint from;
+  struct mailbox *asker; /* it may be one that is not of the team yet, as we know it */
+  uint from;             /* who answers */
   u64 number;
   btime horizon; /* all that arrived before then has been read */
 };
@@ -245,7 +246,8 @@ ask_others(struct bfd_engine *e)
     {
       struct fence *f = msg_alloc(sizeof(*f));
 
-      f->from = t->who.self;
+      f->asker = t->who.mailbox[t->who.self];
+      f->from = i;
       f->number = t->fence;
       t->fences++;
       post(e, i, BFD_FENCE, &f->msg);
@@ -276,10 +278,11 @@ pass_fence(struct bfd_engine *e, const struct fence *f)
 
   engine_drain_all(e);
   engine_hand_flush(e);
-  answer->from = e->team.who.self;
+  answer->msg.kind = BFD_FENCE_PASSED;
+  answer->from = f->from;
   answer->number = f->number;
   answer->horizon = MIN(engine_horizon(e), now);
-  post(e, f->from, BFD_FENCE_PASSED, &answer->msg);
+  mailbox_post(f->asker, &answer->msg.m);
 }
 
 static void

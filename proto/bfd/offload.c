@@ -165,7 +165,10 @@ engine_offload_after(struct bfd_engine *e, struct engine_session *s, const byte 
 
 /* --- Rings --- */
 
-/* @data: the engine. What was on its way when the session changed says nothing of what it is now. */
+/*
+ * @data: the engine. Sockets and ring have no common order: what came before the last packet that was taken
+ * in, or before the session changed, has nothing to say any more.
+ */
 static void
 ring_packet(const struct offload_packet *p, void *data)
 {
@@ -173,7 +176,7 @@ ring_packet(const struct offload_packet *p, void *data)
   struct engine_session *s = engine_find_disc(e, p->disc);
 
   e->stats.rx++;
-  if (!s || !s->off || p->arrival < s->v.since)
+  if (!s || !s->off || p->arrival < MAX(s->v.last_rx, s->v.since))
     return;
   s->off->taken++;
 

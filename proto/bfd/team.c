@@ -5,6 +5,7 @@
  * number changes that takes some steps, each of which begins when all engines that it concerns have answered
  * the one before:
  *
+ *   OPENING   all hear who they all are, and that a session's packets may be anywhere.
  *   GIVING    sessions move to whom they belong from now on. Packets still come to those who had them, and
  *             are handed on. What is to be told to a session is kept back, for nobody knows where it is.
  *   CLOSING   packets come to the new owners. Engines that are to go hand on what they hold, and stop
@@ -174,7 +175,7 @@ grow(struct bfd_proto *p, uint wanted)
 
 /* Tell some engines who they all are; their answers are waited for. */
 static void
-tell(struct bfd_proto *p, uint first, uint end, uint present, bool settled)
+tell(struct bfd_proto *p, uint first, uint end, uint count, uint present, bool settled)
 {
   struct bfd_team *t = p->team;
 
@@ -184,7 +185,7 @@ tell(struct bfd_proto *p, uint first, uint end, uint present, bool settled)
 
     cmd->msg.kind = BFD_TEAM;
     cmd->self = i;
-    cmd->count = t->next;
+    cmd->count = count;
     cmd->present = present;
     cmd->settled = settled;
     for (uint k = 0; k < t->members; k++)
@@ -218,7 +219,7 @@ settle(struct bfd_proto *p)
   struct bfd_team *t = p->team;
 
   t->step = TEAM_SETTLING;
-  tell(p, 0, t->count, t->count, true);
+  tell(p, 0, t->count, t->count, t->count, true);
 }
 
 static void
@@ -228,7 +229,7 @@ close_rest(struct bfd_proto *p)
 
   t->step = TEAM_CLOSING;
   bfd_listen_narrow(p, t->count);
-  tell(p, t->count, t->members, t->members, false);
+  tell(p, t->count, t->members, t->count, t->members, false);
 }
 
 static void follow(struct bfd_proto *p);
@@ -250,6 +251,10 @@ step_done(struct bfd_proto *p)
 
   switch (t->step)
   {
+  case TEAM_OPENING:
+    t->step = TEAM_GIVING;
+    tell(p, 0, t->members, t->next, t->members, false);
+    break;
   case TEAM_GIVING:
     t->step = TEAM_CLOSING;
     t->count = t->next;
@@ -293,8 +298,8 @@ follow(struct bfd_proto *p)
   }
   else if (t->next != t->count)
   {
-    t->step = TEAM_GIVING;
-    tell(p, 0, t->members, t->members, false);
+    t->step = TEAM_OPENING;
+    tell(p, 0, t->members, t->count, t->members, false);
   }
 }
 
@@ -405,7 +410,7 @@ bfd_team_start(struct bfd_proto *p)
   if (!t->count)
     return false;
   t->step = TEAM_SETTLING;
-  tell(p, 0, t->count, t->count, true);
+  tell(p, 0, t->count, t->count, t->count, true);
   return true;
 }
 
