@@ -122,6 +122,7 @@ struct bfd_params
   bool admin_down; /* hold the session in AdminDown */
   u8 min_ttl;      /* lowest TTL or hop limit accepted */
   u8 offload;      /* enum bfd_offload */
+  bool attached;   /* there is a program where its packets come in, that could take them */
 };
 
 #define BFD_PARAMS_DEFAULT \

@@ -171,6 +171,7 @@ attached(struct bfd_attach *a, const struct job *job)
   if (!port || !job->result)
     return;
   port->hook = job->result;
+  bfd_sync_all(a->p);
   if (port->hook < 0)
     log_write(L_WARN, "%s: Packets on %s are received from sockets, for they cannot be offloaded: %s",
               a->p->p.name, port->name, why_not(port->hook));
@@ -332,23 +333,39 @@ port_new(struct bfd_proto *p, uint ifindex, const char *name)
   return port;
 }
 
-void
+/*
+ * Where it is to be offloaded. It stays where it is as long as the interface does: there are drivers that
+ * lose the carrier when the program comes or goes.
+ */
+static uint
+wanted_at(const struct bfd_shared *s)
+{
+  const struct iface *there = s->attached ? iface_find_index(s->attached) : NULL;
+
+  if (s->key.hop != BFD_DIRECT || !s->params.offload)
+    return 0;
+  if (s->path.usable)
+    return s->path.ifindex;
+  return there && strcmp(there->name, s->key.ifname) == 0 ? s->attached : 0;
+}
+
+bool
 bfd_attach_follow(struct bfd_proto *p, struct bfd_shared *s)
 {
-  bool wanted = s->key.hop == BFD_DIRECT && s->path.usable && s->params.offload;
-  uint ifindex = wanted ? s->path.ifindex : 0;
+  uint ifindex = wanted_at(s);
   struct port *port;
 
-  if (ifindex == s->attached)
-    return;
-  bfd_attach_leave(p, s);
+  if (ifindex != s->attached)
+    bfd_attach_leave(p, s);
   if (!ifindex || !(p->attach || start(p)))
-    return;
+    return false;
   port = find_port(p->attach, ifindex);
   if (!port)
     port = port_new(p, ifindex, s->key.ifname);
-  port->sessions++;
+  if (!s->attached)
+    port->sessions++;
   s->attached = ifindex;
+  return port->hook > 0;
 }
 
 const char *

@@ -227,7 +227,8 @@ uint bfd_engines_running(const struct bfd_proto *p);   /* run */
 uint bfd_engine_for(const struct bfd_proto *p, u64 id);
 
 /* attach.c */
-void bfd_attach_follow(struct bfd_proto *p, struct bfd_shared *s); /* its path or its wish may have changed */
+/* Its path or its wish may have changed. Is the program where its packets come in? */
+bool bfd_attach_follow(struct bfd_proto *p, struct bfd_shared *s);
 void bfd_attach_leave(struct bfd_proto *p, struct bfd_shared *s);
 void bfd_attach_engine(struct bfd_proto *p, uint engine);                  /* which has just come */
 void bfd_attach_ring_back(struct bfd_proto *p, struct offload_ring *ring); /* its engine has ended; or NULL */

@@ -39,7 +39,10 @@ struct engine_offload
   u8 same;                       /* after which so many were the same */
   u64 counted;                   /* those absorbed since the slot was armed that are in the counters */
   u64 taken;                     /* packets that came this way */
-  bool reachable;                /* at this address */
+  btime armed_at;
+  u8 passed;      /* packets since then that it should have taken, and came through sockets */
+  btime rest_end; /* it is not armed again before then */
+  bool reachable; /* at this address */
   byte lladdr[LLADDR_SIZE];
   btime refreshed; /* when a packet last went through the neighbour table */
 };
@@ -171,7 +174,8 @@ struct bfd_engine
   struct offload_ring *ring;      /* NULL: there is none */
   struct listener *ring_listener; /* NULL: it cannot be used */
   struct netlink *neighbours;     /* NULL: nothing is sent to link-layer addresses */
-  struct log_limit offload_limit;
+  bool from_ring;                 /* the packet that is being received */
+  struct log_limit offload_limit, passed_limit;
 
   /* transmit.c */
   struct htable senders; /* struct engine_sender */

@@ -89,13 +89,16 @@ fate_of(const struct bfd_config *cf, const struct bfd_shared *s, const struct bf
         struct bfd_params *params)
 {
   struct bfd_guard guard;
+  struct bfd_params timing;
   bool served = !cf->p.disabled && bfd_accepts_kind(cf, s->key.hop, !ip_is_v4(s->key.remote));
 
   if (!served || !bfd_params_under(cf, s, still_wanted, cf->p.config, params, &guard))
     return is_rekeyed(cf, s) && served ? REKEYED : DROPPED;
   if (!bfd_guard_equal(&guard, &s->guard))
     return REGUARDED;
-  return bfd_params_equal(params, old) ? KEPT : RETIMED;
+  timing = *params;
+  timing.offload = old->offload; /* the peer will not notice */
+  return bfd_params_equal(&timing, old) ? KEPT : RETIMED;
 }
 
 static void

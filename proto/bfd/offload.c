@@ -17,7 +17,10 @@
 #include "proto/bfd/verdict.h"
 
 #define SAME_NEEDED 3
-#define REFRESH_TIME BT_S(5) /* much less than a neighbour is believed without being asked */
+#define ARMING_TIME BT_MS(10) /* what was on its way then has come */
+#define PASSED_MAX 3          /* after so many the session does without, */
+#define REST_TIME BT_S(10)    /* for so long */
+#define REFRESH_TIME BT_S(5)  /* much less than a neighbour is believed without being asked */
 #define FLAGS_OFFSET 1
 #define FLAGS_MASK 0x3f
 
@@ -83,7 +86,7 @@ mode_for(const struct bfd_engine *e, const struct engine_session *s)
   bool steady = v->state == BFD_UP && v->remote_state == BFD_UP && !v->remote_demand &&
                 v->poll == BFD_POLL_NONE && v->min_rx && !s->leaving;
 
-  if (!e->ring_listener || !steady)
+  if (!e->ring_listener || !v->params.attached || !steady)
     return OFFLOAD_PASS;
   if (v->auth.keys || v->auth.changing) /* each packet has to prove itself */
     return OFFLOAD_RING_ANY;
@@ -109,11 +112,31 @@ arm(struct bfd_engine *e, struct engine_session *s, enum offload_mode mode)
   struct engine_offload *off = s->off;
 
   off->same = 0;
+  if (loop_now(e->loop) < off->rest_end)
+    return;
   if (!off->slot && !(off->slot = take_slot(e, s)))
     return;
   off->armed = mode;
+  off->armed_at = loop_now(e->loop);
+  off->passed = 0;
   off->counted = 0;
   offload_slot_arm(off->slot, mode, off->payload, &s->arrivals, s->v.last_rx);
+}
+
+/* One that should have been taken. True: too many of them. */
+static bool
+has_passed(struct bfd_engine *e, struct engine_session *s, btime arrival)
+{
+  struct engine_offload *off = s->off;
+
+  if (e->from_ring || arrival <= off->armed_at + ARMING_TIME || ++off->passed < PASSED_MAX)
+    return false;
+  off->rest_end = loop_now(e->loop) + REST_TIME;
+  log_rl(&e->passed_limit, L_WARN,
+         "%s: Packets of %s come through a socket though they are to be offloaded: the ring is full, or the "
+         "program is not on the interface",
+         e->name, IP_STR(s->key.remote));
+  return true;
 }
 
 bool
@@ -124,9 +147,9 @@ engine_offload_before(struct bfd_engine *e, struct engine_session *s, const byte
 
   if (!off || off->armed == OFFLOAD_PASS || off->armed == OFFLOAD_RING_ANY)
     return false;
-  if (!is_same(off, data, size))
+  if (!is_same(off, data, size) || has_passed(e, s, arrival))
     engine_offload_pause(e, s);
-  else if (off->armed == OFFLOAD_ABSORB) /* it was on its way when the slot was armed, or nobody absorbs */
+  else if (off->armed == OFFLOAD_ABSORB) /* it was on its way when the slot was armed */
   {
     s->v.last_rx = MAX(s->v.last_rx, arrival);
     s->rx++;
@@ -189,7 +212,9 @@ ring_packet(const struct offload_packet *p, void *data)
     .arrival = p->arrival,
   };
 
+  e->from_ring = true;
   engine_receive(e, p->data, p->size, &meta, (struct engine_search){ 0 });
+  e->from_ring = false;
 }
 
 uint

@@ -169,7 +169,7 @@ bfd_params_equal(const struct bfd_params *a, const struct bfd_params *b)
 {
   return a->min_rx == b->min_rx && a->min_tx == b->min_tx && a->idle_tx == b->idle_tx &&
          a->detect_mult == b->detect_mult && a->passive == b->passive && a->admin_down == b->admin_down &&
-         a->min_ttl == b->min_ttl && a->offload == b->offload;
+         a->min_ttl == b->min_ttl && a->offload == b->offload && a->attached == b->attached;
 }
 
 /* An interval that this machine has not always been able to keep is allowed, but somebody should know. */
@@ -191,25 +191,25 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
 {
   btime patience;
   bool rekeyed;
-  struct bfd_params params = bfd_share_settle(p, s, &patience, &rekeyed);
-  struct bfd_path path = wanted_path(p, s);
+  struct bfd_params params = s->params;
+  struct bfd_path path = s->path;
 
+  s->params = bfd_share_settle(p, s, &patience, &rekeyed);
+  s->path = wanted_path(p, s);
+  s->params.attached = bfd_attach_follow(p, s);
   bfd_suppress_settle(p, s);
 
-  bool change = rekeyed || !bfd_path_equal(&path, &s->path) || !bfd_params_equal(&params, &s->params);
+  bool changed = !bfd_params_equal(&params, &s->params);
 
-  if (path.usable && (!s->id || !bfd_params_equal(&params, &s->params)))
-    check_speed(p, s, &params);
-  s->path = path;
-  s->params = params;
-  bfd_attach_follow(p, s);
+  if (s->path.usable && (!s->id || changed))
+    check_speed(p, s, &s->params);
   if (s->id)
   {
-    if (change)
+    if (changed || rekeyed || !bfd_path_equal(&path, &s->path))
       send_command(p, BFD_CHANGE, s, patience);
     return;
   }
-  if (!path.usable)
+  if (!s->path.usable)
     return; /* the engine hears of it when there is a way to the peer */
   bfd_identity_take(p, s);
   hash_add(&p->by_disc, &s->by_disc, hash_u64(bfd_id_disc(s->id)));
