@@ -40,9 +40,10 @@ struct engine_offload
   u64 counted;                   /* those absorbed since the slot was armed that are in the counters */
   u64 taken;                     /* packets that came this way */
   btime armed_at;
-  u8 passed;      /* packets since then that it should have taken, and came through sockets */
-  btime rest_end; /* it is not armed again before then */
-  bool reachable; /* at this address */
+  u8 passed;        /* packets since then that it should have taken, and came through sockets */
+  btime rest_end;   /* it is not armed again before then */
+  btime changed_at; /* when a packet last said something new */
+  bool reachable;   /* at this address */
   byte lladdr[LLADDR_SIZE];
   btime refreshed; /* when a packet last went through the neighbour table */
 };

@@ -10,6 +10,7 @@
 #include <linux/if_link.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -87,9 +88,27 @@ static const struct resource_class offload_class = { .name = "Offload",
                                                      .size = sizeof(struct offload),
                                                      .free = offload_free };
 
+/* The program has no other clock than the kernel's own, which in a time namespace is not ours. */
+static bool
+clock_is_ours(void)
+{
+  FILE *f = fopen("/proc/self/timens_offsets", "re");
+  long seconds = 0, ns = 0;
+  int fields = f ? fscanf(f, "monotonic %ld %ld", &seconds, &ns) : 0;
+
+  if (f)
+    fclose(f);
+  return fields != 2 || (!seconds && !ns);
+}
+
 static bool
 load(struct offload *o)
 {
+  if (!clock_is_ours())
+  {
+    errno = EOPNOTSUPP;
+    return false;
+  }
   o->bpf = offload_bpf__open();
   if (!o->bpf)
     return false;
