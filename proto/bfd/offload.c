@@ -20,7 +20,6 @@
 #define ARMING_TIME BT_MS(10) /* what was on its way then has come */
 #define PASSED_MAX 3          /* after so many the session does without, */
 #define REST_TIME BT_S(10)    /* for so long */
-#define QUEUE_TIME BT_S(1)    /* nothing waits longer in a queue of the interface */
 #define REFRESH_TIME BT_S(5)  /* much less than a neighbour is believed without being asked */
 #define FLAGS_OFFSET 1
 #define FLAGS_MASK 0x3f
@@ -283,11 +282,11 @@ engine_offload_sends(const struct bfd_engine *e, struct engine_session *s, enum 
   const struct bfd_session *v = &s->v;
   btime now = loop_now(e->loop);
 
-  if (!off)
+  if (!off || v->auth.keys || v->auth.changing)
     return false;
   if (kind != BFD_TX_PERIODIC || v->state != BFD_UP || v->remote_state != BFD_UP || v->poll != BFD_POLL_NONE)
     off->changed_at = now;
-  if (!off->reachable || now - off->changed_at < QUEUE_TIME || v->auth.keys || v->auth.changing)
+  if (!off->reachable || now - off->changed_at < v->params.detect_mult * bfd_session_tx_interval(v))
     return false;
   if (now - off->refreshed < REFRESH_TIME)
     return true;
