@@ -1,5 +1,6 @@
 """Several engine threads for one instance: who has which session, and that their number changes without a flap."""
 
+import contextlib
 import os
 import resource
 
@@ -20,9 +21,18 @@ def threads(daemon):
     return found
 
 
+def tasks(daemon):
+    """The names of its threads."""
+    names = []
+    for task in os.listdir(f"/proc/{daemon.pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            with open(f"/proc/{daemon.pid}/task/{task}/comm", encoding="ascii") as f:
+                names.append(f.read().strip())
+    return names
+
+
 def running(daemon):
-    names = [open(f"/proc/{daemon.pid}/task/{t}/comm").read().strip() for t in os.listdir(f"/proc/{daemon.pid}/task")]
-    return sum(name == "bfd1" for name in names)
+    return tasks(daemon).count("bfd1")
 
 
 def flaps(daemon):
