@@ -324,9 +324,9 @@ def parse_session_details(reply):
         indent, key, value = len(label[1]), label[2], label[3]
         if indent == 2 and key == "Address":
             blocks.append({"Protocol": protocol})
-        if indent == 2 and not value:
+        if indent == 2:
             group = key + "/"
-        elif blocks:
+        if blocks and (value or indent > 2):
             key = key if indent == 2 else group + key
             blocks[-1][key] = f"{blocks[-1][key]}, {value}" if key in blocks[-1] else value
     return blocks

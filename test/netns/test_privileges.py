@@ -12,7 +12,7 @@ from lab import Peregrine, wait_until
 from scenario import bfd, direct
 
 
-NEEDED = 1 << 10 | 1 << 12 | 1 << 13 | 1 << 23  # BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_NICE
+NEEDED = 1 << 10 | 1 << 12 | 1 << 13 | 1 << 23 | 1 << 39  # BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_NICE, BPF
 
 
 def status_of(pid):
