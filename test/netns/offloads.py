@@ -1,15 +1,21 @@
 """What the tests of `offload` share: one of ours, offloaded, and a peer that does as it is told."""
 
+import ctypes
 import json
+import platform
 import re
+import socket
+import struct
 import time
 
 from bfdpkt import DIAG_TIMEOUT, DOWN, UP
 from lab import Peregrine, wait_until
-from nslib import run
+from nslib import require_program, run
 from peer import BfdPeer
 from scenario import DETECTION, FAST, NOISE, addr, bfd, detail, direct, wait_detail, wait_fast
 
+SYS_BPF = {"x86_64": 321}.get(platform.machine(), 280)
+BPF_PROG_QUERY, TCX_INGRESS = 16, 46
 NOW = {"off": "off", "ring": "ring", "absorb": "absorb", "auto": "absorb"}  # what comes of it
 
 
@@ -50,23 +56,46 @@ def unharmed(daemon):
     return {(d["Session state"], d["Counters/Went down"]) for d in daemon.session_details()} == {("Up", "0")}
 
 
-def programs(ns):
-    """Our programs that are attached in a namespace: {(interface, "XDP" or "TCX")}."""
+def xdp_program(ns, ifname):
+    """Number of the program the interface has for XDP, and its name; or (0, "")."""
     with ns.inside():
-        shown, = json.loads(run("bpftool", "-j", "net", "show"))
-    return ({(x["devname"], "XDP") for x in shown["xdp"]}
-            | {(x["devname"], "TCX") for x in shown["tc"] if x.get("name", x.get("prog_name")) == "offload_tcx"})
+        link, = json.loads(run("ip", "-j", "-d", "link", "show", ifname))
+    program = link.get("xdp", {}).get("prog", {})
+    return program.get("id", 0), program.get("name", "")
+
+
+def tcx_programs(ns, ifname):
+    """How many programs the interface has for TCX, ingress."""
+    attr = ctypes.create_string_buffer(struct.pack("IIII", ns.ifindex(ifname), TCX_INGRESS, 0, 0), 64)
+    with ns.inside():
+        if ctypes.CDLL(None, use_errno=True).syscall(SYS_BPF, BPF_PROG_QUERY, attr, 64):
+            raise OSError(ctypes.get_errno(), f"programs of {ifname}")
+    return struct.unpack_from("I", attr, 24)[0]
+
+
+def programs(ns):
+    """Where ours is attached in a namespace: {(interface, "XDP" or "TCX")}."""
+    found = set()
+    with ns.inside():
+        names = [name for _, name in socket.if_nameindex()]
+    for name in names:
+        if xdp_program(ns, name)[1] == "offload_xdp":
+            found.add((name, "XDP"))
+        if tcx_programs(ns, name):
+            found.add((name, "TCX"))
+    return found
 
 
 def wait_programs(ns, *wanted, limit=5):
     wait_until(lambda: programs(ns) == set(wanted), limit, lambda: f"{wanted} attached, not {programs(ns)}")
 
 
-def forced_off(ifindex, kind="xdp"):
-    """Detach what is attached by a link to that interface, as an administrator may."""
-    for link in json.loads(run("bpftool", "-j", "link", "show")):
-        if link["type"] == kind and link.get("ifindex", link.get("devname")) == ifindex:
-            run("bpftool", "link", "detach", "id", str(link["id"]))
+def forced_off(ns, ifname):
+    """Take its XDP program from an interface, as an administrator may."""
+    bpftool, (program, _) = require_program("/usr/sbin/bpftool"), xdp_program(ns, ifname)
+    for link in json.loads(run(bpftool, "-j", "link", "show")):
+        if link["prog_id"] == program:
+            run(bpftool, "link", "detach", "id", str(link["id"]))
 
 
 class Scene:
