@@ -32,8 +32,9 @@ def offload(kind, base=FAST):
 
 def wait_offloaded(daemon, remote, how, hook="XDP", wanted=None, limit=5):
     """Wait until the packets of the session are received `how`; returns its block."""
-    return wait_detail(daemon, lambda d: d["Address"] == str(remote) and d.get("Offload", "off").endswith(f"now {how} by {hook}")
-                       and (not wanted or d["Offload"].startswith(f"{wanted},")), limit=limit, what=f"{remote} by {how}, {hook}")
+    end = f"now {how} by {hook}"
+    return wait_detail(daemon, lambda d: d["Address"] == str(remote) and d.get("Offload", "off").endswith(end)
+                       and (not wanted or d["Offload"].startswith(f"{wanted},")), limit, f"{remote} {end}")
 
 
 def taken(daemon, remote):

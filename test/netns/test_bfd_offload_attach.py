@@ -8,7 +8,8 @@ import pytest
 from lab import Peregrine, wait_until
 from many import Far, in_state, wait_states
 from nslib import require_program, run
-from offloads import Scene, counted, forced_off, offload, programs, unharmed, wait_log, wait_offloaded, wait_programs, wait_taken
+from offloads import (Scene, counted, forced_off, offload, programs, unharmed, wait_log, wait_offloaded, wait_programs,
+                      wait_taken)
 from peer import BfdPeer
 from scenario import FAST, addresses, bfd, direct, wait_detail, wait_fast
 

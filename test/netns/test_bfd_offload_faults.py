@@ -30,7 +30,8 @@ def fixture_flood(tmp_path_factory):
     @contextlib.contextmanager
     def flooding(ns, source, destination, payload, *vary):
         with ns.inside():
-            process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, source, destination, payload.hex(), *vary])
+            process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, source, destination,
+                                        payload.hex(), *vary])
         try:
             yield
             assert process.poll() is None
@@ -47,7 +48,8 @@ def two_peers(lab, kind, base=PATIENT):
     remotes = [f"10.77.1.{i}" for i in (11, 12)]
     link.b.ns.ip(*(f"addr add {x}/24 dev {link.b.ifname}" for x in remotes))
     one = Peregrine(link.a.ns, bfd(*(direct(x, link.a) for x in remotes), options=offload(kind, base)))
-    peers = [PatientPeer(link.b.ns, x, link.a.ip4, desired_min_tx=50_000, required_min_rx=50_000) for x in remotes]
+    peers = [PatientPeer(link.b.ns, x, link.a.ip4, desired_min_tx=50_000, required_min_rx=50_000, detect_mult=10)
+             for x in remotes]
     for peer in peers:
         peer.wait_state(UP)
         wait_offloaded(one, peer.local, kind)
@@ -68,7 +70,7 @@ def answers(one, seconds):
 def test_flood(lab, flood, kind, what):
     """Of the last packet again, of what nobody knows, and of what is the session's but not what it said."""
     link, one, peers = two_peers(lab, kind)
-    payload = peers[0].packet(poll=False, detect_mult=4 if what == "another payload" else 3)
+    payload = peers[0].packet(poll=False, detect_mult=11 if what == "another payload" else 10)
     vary = ["vary"] if what == "unknown discriminators" else []
     before, cpu = totals(one)["Packets received"], one.usage()[0]
     with flood(link.b.ns, peers[0].local, link.a.ip4, payload.encode(), *vary):

@@ -13,7 +13,7 @@ from scenario import FAMILIES, FAST, bfd, detail, direct, refused, wait_detail, 
 
 OTHER = "02:50:47:00:ee:01"
 AT_ONCE = 0.5
-OVERTAKEN = pytest.mark.xfail(strict=True, reason="packets to link-layer addresses overtake those in the queue, which are refused")
+OVERTAKEN = pytest.mark.xfail(strict=True, reason="what goes to a link-layer address overtakes the queue")
 
 
 class Frames:

@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from bfdpkt import DOWN, UP
+from bfdpkt import DOWN
 from lab import Peregrine, wait_until
-from offloads import PatientPeer, Scene, later, offload, unharmed, wait_offloaded, wait_taken
-from scenario import DETECTION, NOISE, bfd, direct, wait_fast
+from many import Far
+from offloads import PatientPeer, Scene, later, unharmed, wait_offloaded, wait_taken
+from scenario import DETECTION, NOISE
 from wallclock import WallClock
 
 BOTH = pytest.mark.parametrize("kind", ["ring", "absorb"])
@@ -79,14 +80,12 @@ def test_down_and_up_again_while_we_were_stopped(lab, kind):
 def test_stopped_again_and_again(lab, tmp_path, kind):
     """0.1 to 10 detection times, with hardly a breath in between, and the wall clock set meanwhile."""
     link, clock = lab.link(lab.ns("a"), lab.ns("b")), WallClock(tmp_path)
-    remotes = [f"10.77.1.{i}" for i in range(11, 15)]
-    link.b.ns.ip(*(f"addr add {x}/24 dev {link.b.ifname}" for x in remotes))
-    one = Peregrine(link.a.ns, bfd(*(direct(x, link.a) for x in remotes), options=offload(kind)), env=clock.env)
-    peers = [PatientPeer(link.b.ns, x, link.a.ip4, desired_min_tx=50_000, required_min_rx=50_000) for x in remotes]
-    for peer in peers:
-        peer.wait_state(UP)
-        wait_fast(one, peer.local)
-        wait_offloaded(one, peer.local, kind)
+    far = Far(link, 4, interval=50, mult=3)
+    far.start()
+    config = far.config().replace("multiplier 3", f"multiplier 100; offload {kind}")  # they are patient
+    one = Peregrine(link.a.ns, config, env=clock.env)
+    for remote in far.addresses:
+        wait_offloaded(one, remote, kind)
     rng = random.Random(5)
     for times in (1, 0.1, 0.5, 0.9, 2, 1.1, 0.9, 0.1, 1, 10, 0.5, 1.1):
         one.pause()
@@ -94,12 +93,13 @@ def test_stopped_again_and_again(lab, tmp_path, kind):
         clock.step(rng.choice((-3600, 0.1, -0.1, 86400)))
         one.resume()
         time.sleep(rng.choice((0, 0.001, 0.01, 0.03)))
-    for peer in peers:
-        wait_taken(one, peer.local, 5)
+    for remote in far.addresses:
+        wait_taken(one, remote, 5)
     assert unharmed(one) and "Stalled" not in one.log()  # what came was there to be read
-    frozen = [peer.freeze() for peer in peers][-1]
-    for peer in peers:
-        assert one.wait_session(peer.local, "Down", limit=2)["at"] - frozen < DETECTION + NOISE
+    far.kill()
+    killed = time.monotonic()
+    for remote in far.addresses:
+        assert one.wait_session(remote, "Down", limit=2)["at"] - killed < DETECTION + NOISE
 
 
 @BOTH
