@@ -90,6 +90,7 @@ struct bfd_team
   uint pending;                 /* engines that have not answered */
   struct bfd_engine_stats gone; /* of those that have ended */
   bool quit;                    /* ask all to quit when it is over */
+  uint changes;                 /* of the number */
   struct list held;
 };
 
@@ -105,7 +106,7 @@ struct bfd_listener
   ip_addr local;           /* strict bind; else IP_NONE */
   uint ifindex;            /* of a link-local address */
   uint users;              /* strict bind: sessions with that address */
-  uint sockets;            /* open ones */
+  uint sockets, handed;    /* open ones, and those of them that the engines have */
   int fd[BFD_ENGINES_MAX]; /* the engines'; here only to say who may share the port, and who gets what */
   bool tried;
   int last_error;  /* why it is not open: errno, */
@@ -331,7 +332,8 @@ void bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struc
 
 /* listen.c */
 void bfd_listen_start(struct bfd_proto *p);
-bool bfd_listen_spread(struct bfd_proto *p);               /* sockets for engines that came */
+bool bfd_listen_spread(struct bfd_proto *p);               /* open sockets for engines that came */
+void bfd_listen_hand(struct bfd_proto *p);                 /* and give them to them */
 void bfd_listen_steer(struct bfd_proto *p);                /* others get packets from now on */
 void bfd_listen_narrow(struct bfd_proto *p, uint engines); /* only the first ones go on listening */
 void bfd_listen_follow(struct bfd_proto *p);               /* what is accepted may have changed */

@@ -512,6 +512,8 @@ void
 engine_link(struct bfd_engine *e, struct engine_session *s)
 {
   res_move(s, e->pool);
+  if (!e->session_count)
+    e->ticked = loop_now(e->loop); /* it had nothing to listen to before */
   slot_take(e, s);
   hash_add(&e->by_disc, &s->by_disc, hash_u64(s->v.local_disc));
   index_path(e, s);

@@ -10,10 +10,12 @@
  * session is judged. What an engine sends to another arrives in the order it was sent, so what was handed
  * over is there when the answer is.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "proto/bfd/engine_impl.h"
 
+#define NOBODY UINT_MAX
 #define STRAYS_MAX 32
 #define GIVE_SLICE 32
 #define STRANGERS_MAX \
@@ -84,7 +86,7 @@ engine_hand_flush(struct bfd_engine *e)
     send_strays(e, i);
 }
 
-/* The engine after us, for a packet that may be anybody's; our own number when there were too many lately. */
+/* The engine after us, for a packet that may be anybody's; NOBODY when there were too many lately. */
 static uint
 next_round(struct bfd_engine *e)
 {
@@ -96,21 +98,30 @@ next_round(struct bfd_engine *e)
     t->strangers_since = now;
     t->strangers = 0;
   }
-  return t->strangers++ < STRANGERS_MAX ? (t->who.self + 1) % t->who.present : t->who.self;
+  return t->strangers++ < STRANGERS_MAX ? (t->who.self + 1) % t->who.present : NOBODY;
 }
 
-/* Which engine is to look next; our own number: none. */
+/* Its owner; that may be us, if the session is on its way: then the packet waits behind it in our mailbox. */
+static uint
+next_owner(const struct bfd_team_cmd *who, u32 your_disc, const struct engine_search *search)
+{
+  uint owner = bfd_engine_of(your_disc, who->count);
+
+  return search->passed || (owner == who->self && who->settled) ? NOBODY : owner;
+}
+
+/* Which engine is to look next. */
 static uint
 next_for(struct bfd_engine *e, u32 your_disc, struct engine_search *search)
 {
   const struct bfd_team_cmd *who = &e->team.who;
 
   if (your_disc)
-    return search->passed ? who->self : bfd_engine_of(your_disc, who->count);
+    return next_owner(who, your_disc, search);
   if (search->passed + 1u < who->present)
     return next_round(e);
-  search->chosen = search->links == 1 && !search->chosen;
-  return search->chosen ? search->linked : who->self;
+  search->chosen = search->links == 1 && !search->chosen && search->linked != who->self;
+  return search->chosen ? search->linked : NOBODY;
 }
 
 bool
@@ -122,7 +133,7 @@ engine_hand_over(struct bfd_engine *e, const struct bfd_packet *pkt, const byte 
 
   uint to = next_for(e, pkt->your_disc, &search);
 
-  if (to == e->team.who.self)
+  if (to == NOBODY)
     return false;
   if (!e->team.out[to])
     e->team.out[to] = msg_alloc(sizeof(struct strays));

@@ -171,11 +171,12 @@ close_sockets(struct bfd_listener *l, uint first)
 
 /* From now on they belong to the engines. */
 static void
-hand_sockets(struct bfd_proto *p, const struct bfd_listener *l, uint first)
+hand_sockets(struct bfd_proto *p, struct bfd_listener *l)
 {
-  for (uint i = first; i < l->sockets; i++)
+  for (; l->handed < l->sockets; l->handed++)
   {
     struct bfd_listen_cmd *cmd = msg_alloc(sizeof(*cmd));
+    uint i = l->handed;
 
     cmd->msg.kind = BFD_LISTEN;
     cmd->id = l->id;
@@ -211,7 +212,7 @@ listen_open(struct bfd_proto *p, struct bfd_listener *l)
   l->tried = false;
   l->id = ++p->next_id;
   l->device = udp_device(l->fd[0]);
-  hand_sockets(p, l, 0);
+  hand_sockets(p, l);
 }
 
 static void
@@ -225,7 +226,7 @@ unlisten(struct bfd_proto *p, struct bfd_listener *l, uint first)
     cmd->id = l->id;
     bfd_post_engine(p, i, &cmd->msg);
   }
-  l->sockets = MIN(l->sockets, first);
+  l->handed = l->sockets = MIN(l->sockets, first);
   if (!l->sockets)
     l->id = 0;
 }
@@ -237,19 +238,26 @@ bfd_listen_spread(struct bfd_proto *p)
 
   LIST_WALK (l, &p->listeners, n)
   {
-    uint before = l->sockets;
     int error = l->id ? open_sockets(p, l) : 0;
 
     if (error)
     {
-      close_sockets(l, before);
       log_write(L_ERR, "%s: Cannot open UDP port %u for another thread: %s", p->p.name, port_for(l->hop),
                 strerror(-error));
       return false;
     }
-    hand_sockets(p, l, before);
+    steer(p, l); /* as before, or the kernel would give some packets to the new ones */
   }
   return true;
+}
+
+void
+bfd_listen_hand(struct bfd_proto *p)
+{
+  struct bfd_listener *l;
+
+  LIST_WALK (l, &p->listeners, n)
+    hand_sockets(p, l);
 }
 
 void
@@ -267,7 +275,10 @@ bfd_listen_narrow(struct bfd_proto *p, uint engines)
   struct bfd_listener *l;
 
   LIST_WALK (l, &p->listeners, n)
+  {
+    close_sockets(l, MAX(l->handed, engines));
     unlisten(p, l, engines);
+  }
 }
 
 static void

@@ -10,7 +10,8 @@
 #include "proto/bfd/verdict.h"
 #include "sysdep/clock.h"
 
-#define DRAIN_BATCHES 16  /* work cap for one socket and tick: 1024 packets */
+#define DRAIN_BATCHES 16 /* work cap for one socket and tick: 1024 packets */
+#define CLOSING_DRAINS 64
 #define POLL_TICK_MIN 128 /* us; waking up more often costs more than it is worth */
 #define RATE_WINDOW BT_MS(20)
 #define TICK_REVIEW BT_S(1) /* how often it is looked whether a longer tick would do */
@@ -106,6 +107,8 @@ receive(struct bfd_engine *e, const byte *data, size_t size, const struct bfd_rx
   if (!s)
     return engine_hand_over(e, &pkt, data, meta, search) ? BFD_RX_OK : BFD_RX_NO_SESSION;
   *session = s;
+  if (search.passed && meta->arrival < s->v.last_rx) /* overtaken on its way: what it says is no longer so */
+    return BFD_RX_OK;
   rx = bfd_session_accept(&s->v, s->key.hop, s->path.ifindex, &pkt, meta);
   if (rx == BFD_RX_OK)
     rx = bfd_session_authenticate(&s->v, &pkt, data, meta->arrival);
@@ -394,7 +397,8 @@ engine_unlisten(struct bfd_engine *e, u64 id)
 {
   struct listener *l;
 
-  engine_drain_all(e); /* what it holds may be for others */
+  for (uint i = 0; i < CLOSING_DRAINS && (i == 0 || e->more); i++)
+    engine_drain_all(e); /* what it holds may be for others */
   LIST_WALK_SAFE (l, &e->listeners, n)
     if (l->id == id)
       rfree(l);

@@ -25,6 +25,7 @@ struct bfd_query
   char *proto; /* instance being listed */
   u64 number;
   uint engine, next; /* whom to ask, and where to go on */
+  uint changes;      /* of the number of engines, when it began */
   struct bfd_engine_stats stats;
 };
 
@@ -382,15 +383,22 @@ bfd_running(const char *name)
   return p && p->class == &proto_bfd && p->state == PROTO_UP ? (struct bfd_proto *) p : NULL;
 }
 
+static void query_instance_done(struct bfd_query *q, struct bfd_proto *p);
+
 static void
 query_ask(struct cli *c UNUSED, void *data)
 {
   struct bfd_query *q = data;
   struct bfd_proto *p = bfd_running(q->proto);
 
-  if (!p || q->engine >= bfd_engines(p)) /* there may be fewer by now */
+  if (!p)
   {
     cli_end(q->cli, 0, "%s", "");
+    return;
+  }
+  if (q->engine >= bfd_engines(p)) /* there are fewer by now */
+  {
+    query_instance_done(q, p);
     return;
   }
 
@@ -410,6 +418,7 @@ query_begin(struct bfd_query *q, struct bfd_proto *p)
 {
   q->proto = mb_strdup(cli_pool(q->cli), p->p.name);
   q->engine = q->next = 0;
+  q->changes = p->team->changes;
   q->stats = p->team->gone;
   cli_line(q->cli, 1020, "%s:", p->p.name);
   if (q->view->title)
@@ -437,6 +446,8 @@ query_instance_done(struct bfd_query *q, struct bfd_proto *p)
 {
   struct bfd_proto *next = q->filter.name ? NULL : bfd_next_instance(q->proto);
 
+  if (q->changes != p->team->changes)
+    cli_line(q->cli, 1020, "  The number of threads has changed: sessions may be missing, or be there twice");
   if (q->view->instance_end)
     q->view->instance_end(q->cli, p, &q->filter, &q->stats);
   if (next)

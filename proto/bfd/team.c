@@ -299,7 +299,9 @@ follow(struct bfd_proto *p)
   else if (t->next != t->count)
   {
     t->step = TEAM_OPENING;
+    t->changes++;
     tell(p, 0, t->members, t->count, t->members, false);
+    bfd_listen_hand(p); /* what comes there may be for others */
   }
 }
 

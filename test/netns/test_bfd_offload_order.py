@@ -30,8 +30,7 @@ class Stopped:
         self.scene.one.resume()
 
 
-OLD = pytest.mark.xfail(strict=True, reason="an older packet from the ring takes back what a later one from the socket said")
-IN_ORDER = pytest.mark.parametrize("kind", [pytest.param("ring", marks=OLD), "absorb"])
+IN_ORDER = pytest.mark.parametrize("kind", ["ring", "absorb"])
 
 
 @IN_ORDER

@@ -80,7 +80,6 @@ class Pairs:
 # What is lost
 
 
-@pytest.mark.xfail(strict=True, reason="an engine that is asked before it has heard of the others crashes the daemon")
 def test_the_silent_are_judged_while_the_number_changes(far):
     """On one processor, where a thread may do all it has to do before the main loop tells the next one."""
     one = Peregrine(far.link.a.ns, far.config(body="threads 1;"), limit=10)
@@ -100,7 +99,6 @@ def test_the_silent_are_judged_while_the_number_changes(far):
         wait_states(one, "Up", COUNT)
 
 
-@pytest.mark.xfail(strict=True, reason="packets that come to new engines are lost until these know the others")
 def test_every_packet_finds_its_session_when_threads_come(lab):
     pairs = Pairs(lab, count=240, extra="strict bind yes;", options=PATIENT.replace("50 ms", "20 ms", 1))
     pairs.start(1, 1)
@@ -211,7 +209,6 @@ def test_a_flood_without_discriminators(far):
     assert len(one.log(tail=None).splitlines()) < 2 * COUNT
 
 
-@pytest.mark.xfail(strict=True, reason="an engine that has one session of a link takes first packets for another's")
 def test_with_two_sessions_on_a_link_the_address_decides(lab):
     a, b = lab.ns("a"), lab.ns("b")
     TunLink(a, b)
@@ -341,7 +338,6 @@ def test_a_slow_listing_ends_when_threads_go(lab):
     assert slow_listing(lab).count("Address:") > 500
 
 
-@pytest.mark.xfail(strict=True, reason="a listing ends short when the thread it would ask next has gone")
 def test_a_slow_listing_is_complete_when_threads_go(lab):
     text = slow_listing(lab, bfd("10.78.1.1 local 10.78.1.2 multihop", body="accept multihop;", name="other"))
     assert "  Late ticks: " in text
