@@ -22,14 +22,16 @@ static unsigned char packet[BATCH][SIZE];
 int
 main(int argc, char **argv)
 {
-  struct sockaddr_in from = { .sin_family = AF_INET }, to = { .sin_family = AF_INET, .sin_port = htons(3784) };
+  struct sockaddr_in from = { .sin_family = AF_INET },
+                     to = { .sin_family = AF_INET, .sin_port = htons(3784) };
   int fd = socket(AF_INET, SOCK_DGRAM, 0), ttl = 255;
   size_t size = argc > 3 ? strlen(argv[3]) / 2 : 0;
 
   if (argc < 4 || size > SIZE || inet_pton(AF_INET, argv[1], &from.sin_addr) != 1 ||
       inet_pton(AF_INET, argv[2], &to.sin_addr) != 1)
     return 2;
-  if (setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) < 0 || bind(fd, (struct sockaddr *) &from, sizeof(from)) < 0 ||
+  if (setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) < 0 ||
+      bind(fd, (struct sockaddr *) &from, sizeof(from)) < 0 ||
       connect(fd, (struct sockaddr *) &to, sizeof(to)) < 0)
     return 1;
   for (int i = 0; i < BATCH; i++)
