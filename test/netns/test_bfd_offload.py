@@ -123,9 +123,9 @@ def from_elsewhere(scene, lab):
     return sock
 
 
-@BOTH
-@pytest.mark.parametrize("wrong,reason", [("ttl", "TTL too low"), ("discriminator", "no such session"),
-                                          ("interface", "wrong interface for this session")])
+@pytest.mark.parametrize("kind,wrong,reason", [
+    ("absorb", "ttl", "TTL too low"), ("ring", "ttl", "TTL too low"), ("absorb", "discriminator", "no such session"),
+    ("absorb", "interface", "wrong interface for this session")])
 def test_what_is_refused_keeps_nobody_alive(lab, kind, wrong, reason):
     scene = Scene(lab, kind)
     sock = from_elsewhere(scene, lab) if wrong == "interface" else None

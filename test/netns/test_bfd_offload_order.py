@@ -37,7 +37,7 @@ IN_ORDER = pytest.mark.parametrize("kind", ["ring", "absorb"])
 def test_intervals_of_before_do_not_come_back(lab, kind):
     """They would make a slow peer a dead one."""
     scene = Scene(lab, kind, peer=PatientPeer)
-    for _ in range(3):
+    for _ in range(2):
         with Stopped(scene):
             scene.peer.set(desired_min_tx=1_000_000)
             wait_until(lambda: scene.peer.sent[-1][1] == scene.peer.packet().encode(), 0.1, "the poll")
@@ -86,7 +86,7 @@ def test_stopped_again_and_again(lab, tmp_path, kind):
     for remote in far.addresses:
         wait_offloaded(one, remote, kind)
     rng = random.Random(5)
-    for times in (1, 0.1, 0.5, 0.9, 2, 1.1, 0.9, 0.1, 1, 10, 0.5, 1.1):
+    for times in (1, 0.1, 0.5, 0.9, 2, 1.1, 0.9, 0.1, 10 if kind == "absorb" else 3):
         one.pause()
         time.sleep(DETECTION * times)
         clock.step(rng.choice((-3600, 0.1, -0.1, 86400)))
