@@ -303,7 +303,7 @@ def test_stopped_in_the_middle_of_loading(lab):
     wait_programs(link.a.ns)
 
 
-@pytest.mark.xfail(strict=True, reason="sockets nobody uses are closed while the instance waits for the program, its engines being gone")
+@pytest.mark.xfail(strict=True, reason="sockets are closed at engines that are freed, while the program is waited for")
 def test_stopped_with_sockets_of_its_own(lab):
     """What is freed is overwritten, so that its use shows."""
     link = lab.link(lab.ns("a"), lab.ns("b"))
