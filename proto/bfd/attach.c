@@ -185,7 +185,7 @@ static void
 ring_made(struct bfd_attach *a, const struct job *job)
 {
   struct bfd_proto *p = a->p;
-  bool there = job->engine < bfd_engines_running(p) && !p->team->quit &&
+  bool there = job->engine < bfd_engines_listening(p) && !p->team->quit &&
                p->team->member[job->engine]->ring_job == job->number;
 
   if (job->result)

@@ -333,6 +333,7 @@ void bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struc
 /* listen.c */
 void bfd_listen_start(struct bfd_proto *p);
 bool bfd_listen_spread(struct bfd_proto *p);               /* open sockets for engines that came */
+void bfd_listen_gone(struct bfd_proto *p);                 /* the engines are, and their sockets with them */
 void bfd_listen_hand(struct bfd_proto *p);                 /* and give them to them */
 void bfd_listen_steer(struct bfd_proto *p);                /* others get packets from now on */
 void bfd_listen_narrow(struct bfd_proto *p, uint engines); /* only the first ones go on listening */

@@ -431,6 +431,12 @@ bfd_listen_device(struct bfd_proto *p, const struct iface *i)
   bfd_provide_again(p);
 }
 
+void
+bfd_listen_gone(struct bfd_proto *p)
+{
+  list_init(&p->listeners);
+}
+
 static void
 retry(struct timer *t UNUSED, void *data)
 {

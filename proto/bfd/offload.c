@@ -199,6 +199,7 @@ ring_packet(const struct offload_packet *p, void *data)
   struct engine_session *s = engine_find_disc(e, p->disc);
 
   e->stats.rx++;
+  e->ring_listener->horizon = MAX(e->ring_listener->horizon, p->arrival);
   if (!s || !s->off || p->arrival < MAX(s->v.last_rx, s->v.since))
     return;
   s->off->taken++;

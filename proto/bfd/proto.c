@@ -8,7 +8,6 @@
 void
 bfd_stopped(struct bfd_proto *p)
 {
-  list_init(&p->listeners);
   bfd_listen_siblings(p);
   proto_down(&p->p);
 }

@@ -333,7 +333,10 @@ member_stopped(struct bfd_proto *p, const struct bfd_stopped *stopped)
   if (t->members)
     steady(p);
   else
+  {
+    bfd_listen_gone(p);
     bfd_attach_stop(p);
+  }
 }
 
 static void

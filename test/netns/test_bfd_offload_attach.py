@@ -93,8 +93,7 @@ def test_detached_by_force(lab, kind):
     scene.dies()
 
 
-@pytest.mark.parametrize("kind", ["ring", pytest.param("absorb", marks=pytest.mark.xfail(
-    strict=True, reason="the same payload from a socket is not in the record of arrivals while the slot is armed"))])
+@pytest.mark.parametrize("kind", ["ring", "absorb"])
 def test_the_record_goes_on_when_detached_by_force(lab, kind):
     """It is evidence of why a session failed."""
     scene = Scene(lab, kind)
@@ -153,7 +152,6 @@ def test_large_and_small_packets(lab, mtu):
     scene.cycle()
 
 
-@pytest.mark.xfail(strict=True, reason="it is detached whenever no session on the interface has a path")
 def test_the_program_stays_while_the_carrier_goes(lab):
     """There are drivers that lose it for a moment when a program is attached or detached."""
     scene = Scene(lab, "absorb")
@@ -212,7 +210,6 @@ class Shifted(Peregrine):
         return super()._spawn("unshare", "--time", f"--monotonic={self.offset}", "--", *argv)
 
 
-@pytest.mark.xfail(strict=True, reason="the kernel's stamps are of the first time namespace, and taken for ours")
 @pytest.mark.parametrize("kind,offset", [("ring", -1000), ("absorb", -1000), ("absorb", 1000)])
 def test_in_a_time_namespace(lab, kind, offset):
     """Nobody alive is found dead, and nobody dead alive."""
@@ -303,7 +300,6 @@ def test_stopped_in_the_middle_of_loading(lab):
     wait_programs(link.a.ns)
 
 
-@pytest.mark.xfail(strict=True, reason="sockets are closed at engines that are freed, while the program is waited for")
 def test_stopped_with_sockets_of_its_own(lab):
     """What is freed is overwritten, so that its use shows."""
     link = lab.link(lab.ns("a"), lab.ns("b"))
