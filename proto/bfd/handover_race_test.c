@@ -692,8 +692,10 @@ keys_move_with_their_session(void **ctx UNUSED)
     cmd = session_for(&x.h[0], SECOND, BFD_MULTIHOP, x.p.addr);
     command_keys(&x.h[1], BFD_ADD, cmd, first);
     bring_up(&x.h[1], &x.p, SECOND);
+    assert_true(look(&x, 1, SECOND, &info, NULL));
     steer(&x, 1); /* what is signed is handed over as well */
     say_some(&x, SOME);
+    wait_at_least(&x, SECOND, info.counters.rx + SOME); /* or it comes after what is said later */
     steer(&x, 2);
 
     /* In the middle of a change of keys; the peer follows after the session has moved. */
