@@ -91,6 +91,7 @@ struct bfd_team
   struct bfd_engine_stats gone; /* of those that have ended */
   bool quit;                    /* ask all to quit when it is over */
   uint changes;                 /* of the number */
+  bool steered;                 /* the kernel gives each its packets */
   struct list held;
 };
 
@@ -332,10 +333,11 @@ void bfd_neighbors_check(struct proto_config *pc, struct cf_ctx *cx, const struc
 
 /* listen.c */
 void bfd_listen_start(struct bfd_proto *p);
-bool bfd_listen_spread(struct bfd_proto *p);               /* open sockets for engines that came */
-void bfd_listen_gone(struct bfd_proto *p);                 /* the engines are, and their sockets with them */
-void bfd_listen_hand(struct bfd_proto *p);                 /* and give them to them */
-void bfd_listen_steer(struct bfd_proto *p);                /* others get packets from now on */
+bool bfd_listen_spread(struct bfd_proto *p); /* open sockets for engines that came */
+void bfd_listen_gone(struct bfd_proto *p);   /* the engines are, and their sockets with them */
+void bfd_listen_hand(struct bfd_proto *p);   /* and give them to them */
+/* Others get packets from now on. False, with a log line: the kernel does not tell them apart. */
+bool bfd_listen_steer(struct bfd_proto *p);
 void bfd_listen_narrow(struct bfd_proto *p, uint engines); /* only the first ones go on listening */
 void bfd_listen_follow(struct bfd_proto *p);               /* what is accepted may have changed */
 void bfd_listen_siblings(const struct bfd_proto *p);       /* the other instances may take over what @p had */

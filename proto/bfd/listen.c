@@ -260,13 +260,18 @@ bfd_listen_hand(struct bfd_proto *p)
     hand_sockets(p, l);
 }
 
-void
+bool
 bfd_listen_steer(struct bfd_proto *p)
 {
   struct bfd_listener *l;
+  int error = 0;
 
   LIST_WALK (l, &p->listeners, n)
-    steer(p, l);
+    error = MIN(error, steer(p, l));
+  if (error)
+    log_write(L_ERR, "%s: Packets are not steered to their threads, which costs time: %s", p->p.name,
+              strerror(-error));
+  return !error;
 }
 
 void

@@ -219,7 +219,7 @@ settle(struct bfd_proto *p)
   struct bfd_team *t = p->team;
 
   t->step = TEAM_SETTLING;
-  tell(p, 0, t->count, t->count, t->count, true);
+  tell(p, 0, t->count, t->count, t->count, t->steered);
 }
 
 static void
@@ -259,7 +259,7 @@ step_done(struct bfd_proto *p)
     t->step = TEAM_CLOSING;
     t->count = t->next;
     post_held(p);
-    bfd_listen_steer(p);
+    t->steered = bfd_listen_steer(p);
     if (t->members > t->count)
       close_rest(p);
     else
@@ -322,14 +322,13 @@ member_stopped(struct bfd_proto *p, const struct bfd_stopped *stopped)
   bfd_attach_ring_back(p, stopped->ring);
   if (--t->pending)
     return;
-  while (t->members > stay)
+  for (uint i = stay; i < t->members; i++) /* those that still run may have something for the others */
   {
-    struct bfd_member *m = t->member[--t->members];
-
-    loop_stop(m->loop);
-    thread_join(m->thread);
-    member_free(m);
+    loop_stop(t->member[i]->loop);
+    thread_join(t->member[i]->thread);
   }
+  while (t->members > stay)
+    member_free(t->member[--t->members]);
   if (t->members)
     steady(p);
   else
@@ -415,7 +414,8 @@ bfd_team_start(struct bfd_proto *p)
   if (!t->count)
     return false;
   t->step = TEAM_SETTLING;
-  tell(p, 0, t->count, t->count, t->count, true);
+  t->steered = true;
+  tell(p, 0, t->count, t->count, t->count, t->steered);
   return true;
 }
 
