@@ -21,6 +21,7 @@ struct port
   struct node n;
   uint ifindex, sessions;
   char name[BFD_IFNAME_SIZE];
+  u64 job;  /* that tells */
   int hook; /* enum offload_hook, or -errno; NONE: not known yet */
 };
 
@@ -124,7 +125,8 @@ work(struct msg *m, void *data)
 
 /* --- Jobs --- */
 
-static struct job *
+/* Its number. */
+static u64
 job_post(struct bfd_attach *a, enum job_kind kind, struct job with)
 {
   struct job *job = msg_alloc(sizeof(*job));
@@ -133,7 +135,7 @@ job_post(struct bfd_attach *a, enum job_kind kind, struct job with)
   job->kind = kind;
   job->number = ++a->last_job;
   mailbox_post(a->jobs, &job->m);
-  return job;
+  return a->last_job;
 }
 
 static const char *
@@ -168,7 +170,7 @@ attached(struct bfd_attach *a, const struct job *job)
 {
   struct port *port = find_port(a, job->ifindex);
 
-  if (!port || !job->result)
+  if (!port || port->job != job->number || !job->result)
     return;
   port->hook = job->result;
   bfd_sync_all(a->p);
@@ -295,8 +297,7 @@ void
 bfd_attach_engine(struct bfd_proto *p, uint engine)
 {
   if (p->attach)
-    p->team->member[engine]->ring_job =
-        job_post(p->attach, JOB_RING, (struct job){ .engine = engine })->number;
+    p->team->member[engine]->ring_job = job_post(p->attach, JOB_RING, (struct job){ .engine = engine });
 }
 
 void
@@ -329,7 +330,7 @@ port_new(struct bfd_proto *p, uint ifindex, const char *name)
   port->ifindex = ifindex;
   strcpy(port->name, name);
   list_add_tail(&p->attach->ports, &port->n);
-  job_post(p->attach, JOB_ATTACH, (struct job){ .ifindex = ifindex });
+  port->job = job_post(p->attach, JOB_ATTACH, (struct job){ .ifindex = ifindex });
   return port;
 }
 

@@ -54,6 +54,7 @@ def test_a_log_file_rotates_and_follows_the_configuration(lab):
     while size("one.old") == 0:
         one.birdc("configure")
     assert 1800 < size("one.old") <= 2000
+    wait_until(lambda: os.path.exists(os.path.join(one.dir, "one.log")), 5, "the file after the one that was full")
     assert size("one.log") <= 2000
     os.rename(os.path.join(one.dir, "one.log"), os.path.join(one.dir, "taken.log"))
     one.reload(config)  # opens the file anew
