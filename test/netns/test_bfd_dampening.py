@@ -58,7 +58,7 @@ def test_the_route_stays_away_until_release(make):
     assert re.search(r"Session to 10\.77\.1\.2 \(v1\) is suppressed, penalty 1\d\d\d: not Up for [12]\.", world.one.log())
     wait_vias(world.one, NET, world.remote)
     assert -0.1 < time.monotonic() - release < 0.5
-    assert "Session to 10.77.1.2 (v1) is no longer suppressed" in world.one.log()
+    wait_until(lambda: "Session to 10.77.1.2 (v1) is no longer suppressed" in world.one.log(), 2, world.one.log)
     assert re.fullmatch(r"penalty \d+", world.dampening())
     assert world.one.session(world.remote)["state"] == "Up"
 
