@@ -254,10 +254,12 @@ thread_of(struct bfd_attach *a)
   return a->thread;
 }
 
-/* False, once, where it cannot be had. */
 static bool
 start(struct bfd_proto *p)
 {
+  if (p->attach_failed)
+    return false;
+
   struct bfd_attach *a = mb_alloc(p->p.pool, sizeof(*a));
 
   a->p = p;
@@ -270,6 +272,7 @@ start(struct bfd_proto *p)
     rfree(a->done);
     rfree(a->loop_pool);
     mb_free(a);
+    p->attach_failed = true;
     return false;
   }
   p->attach = a;

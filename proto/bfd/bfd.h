@@ -143,6 +143,7 @@ struct bfd_proto
   uint wish_generation;
   struct bfd_team *team;     /* the engines and their threads */
   struct bfd_attach *attach; /* NULL: no session has wanted to be offloaded */
+  bool attach_failed;        /* not even its thread could be had; not tried again before a restart */
   struct list queries;       /* `show` commands that wait for snapshots */
   u64 next_query;
   /* keys come and go with the time of day */

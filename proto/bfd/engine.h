@@ -2,8 +2,9 @@
  * proto/bfd/engine.h: an engine runs BFD sessions in one loop
  *
  * It knows sockets, timers and sessions, and nothing of the daemon: commands come in as messages
- * (proto/bfd/msg.h), replies and notes go out through @deliver. bfd_engine_new() may be called before the
- * loop's thread starts; everything else happens in that loop.
+ * (proto/bfd/msg.h), replies and notes go out through @deliver. Several of them can share the sessions of one
+ * instance; they post to each other's mailboxes, which have to be there until all have stopped.
+ * bfd_engine_new() may be called before the loop's thread starts; everything else happens in that loop.
  */
 #ifndef PEREGRINE_BFD_ENGINE_H
 #define PEREGRINE_BFD_ENGINE_H

@@ -257,7 +257,7 @@ void engine_listen(struct bfd_engine *e, const struct bfd_listen_cmd *cmd);
 void engine_unlisten(struct bfd_engine *e, u64 id);
 /* What the kernel has dropped since the engine came: count anew, in e->drops; the sum. */
 u64 engine_drops(struct bfd_engine *e);
-
+/* Receive from @ring as from a socket; @fd, which says when, is the engine's from now on. */
 struct listener *engine_listen_ring(struct bfd_engine *e, struct offload_ring *ring, int fd);
 
 /* offload.c */
@@ -281,7 +281,7 @@ void engine_offload_after(struct bfd_engine *e, struct engine_session *s, const 
 uint engine_offload_read(struct bfd_engine *e, struct listener *l, uint max, bool *empty);
 /* Is this packet to go to the link-layer address of the neighbour? */
 bool engine_offload_sends(const struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kind);
-void engine_offload_unreachable(struct bfd_engine *e, struct engine_session *s);
+void engine_offload_failed(struct bfd_engine *e, struct engine_session *s); /* to go there */
 
 /* transmit.c */
 bool engine_link_open(struct bfd_engine *e); /* for packets to link-layer addresses */

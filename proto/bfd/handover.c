@@ -18,8 +18,9 @@
 #define NOBODY UINT_MAX
 #define STRAYS_MAX 32
 #define GIVE_SLICE 32
-#define STRANGERS_MAX \
-  32 /* go round in STRANGERS_TIME; there may be a flood of them, and it hits one engine */
+/* Packets of strangers that go round, and in which time: there may be a flood of them, and it hits one
+ * engine. */
+#define STRANGERS_MAX 32
 #define STRANGERS_TIME BT_MS(1)
 
 /* Packets for sessions of others. */

@@ -67,9 +67,12 @@ is_taken(const struct bfd_proto *p, u32 disc)
   struct proto *other;
 
   LIST_WALK (other, proto_list(), n)
-    if (other->class == &proto_bfd && other->state != PROTO_DOWN && other != &p->p &&
-        bfd_shared_of_disc((struct bfd_proto *) other, disc))
-      return true;
+  {
+    const struct bfd_proto *sibling = (const struct bfd_proto *) other;
+
+    if (other->class == &proto_bfd && sibling != p && sibling->provider && bfd_shared_of_disc(sibling, disc))
+      return true; /* without a provider it has no sessions, nor a table of them */
+  }
   return disc == 0 || bfd_shared_of_disc(p, disc);
 }
 

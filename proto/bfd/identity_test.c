@@ -78,6 +78,22 @@ a_discriminator_that_is_taken_is_stepped_over(void **ctx)
   assert_int_not_equal(s.source_port, f->last.source_port);
 }
 
+/* It stays in start, as one does for which there was no thread. */
+static void
+an_instance_that_could_not_start_takes_nothing(void **ctx)
+{
+  struct fixture *f = *ctx;
+  struct bfd_proto *sibling = mb_alloc(f->pool, sizeof(*sibling));
+  struct bfd_shared s = { .key = { .hop = BFD_DIRECT, .ifname = "eth0" } };
+
+  sibling->p.class = &proto_bfd;
+  sibling->p.state = PROTO_START;
+  list_add_tail((struct list *) proto_list(), &sibling->p.n);
+  bfd_identity_take(&f->p, &s);
+  assert_int_not_equal(bfd_id_disc(s.id), 0);
+  list_remove(&sibling->p.n);
+}
+
 int
 main(void)
 {
@@ -86,6 +102,7 @@ main(void)
     TEST(no_two_sessions_have_a_port_in_common_while_there_are_enough),
     TEST(a_port_is_given_back),
     TEST(a_discriminator_that_is_taken_is_stepped_over),
+    TEST(an_instance_that_could_not_start_takes_nothing),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /*
- * proto/bfd/msg.h: everything that crosses between the main loop and a BFD loop. Values only.
+ * proto/bfd/msg.h: everything that crosses between the main loop and BFD loops. Values, and things that
+ * belong to whoever holds the message: descriptors, rings, sessions that move. A mailbox may be posted to by
+ * all.
  *
  * Every message starts with its kind. Commands belong to the engine once posted, replies to the main loop.
  * Notes and reports are the exception that saves allocating while something fails: they travel to the main
@@ -116,6 +118,7 @@ struct bfd_offload_cmd
   struct offload_ring *ring; /* the engine's from now on, until it has stopped; NULL: sending only */
 };
 
+/* SET */
 #define BFD_EXIT_LINGER BT_S(2) /* unless told otherwise */
 struct bfd_set_cmd
 {
@@ -133,7 +136,7 @@ bfd_engine_of(u32 local_disc, uint count)
 
 /*
  * Engines that share the sessions of one instance, and the ports. Sessions that are another's by @count are
- * given to it before the answer. No engine before the first of these is alone.
+ * given to it before the answer. Until the first of these an engine is alone.
  */
 #define BFD_ENGINES_MAX 32
 struct bfd_team_cmd
@@ -146,6 +149,7 @@ struct bfd_team_cmd
   struct mailbox *mailbox[BFD_ENGINES_MAX];
 };
 
+/* RESET */
 struct bfd_reset_cmd
 {
   struct bfd_msg msg;

@@ -263,12 +263,12 @@ static const struct nl_hooks neighbour_hooks = { .scan_begin = neighbours_unknow
                                                  .scan_end = scanned,
                                                  .neigh = neighbour };
 
+/* The next ones go the normal way. That the neighbour is another, or gone, its table will say. */
 void
-engine_offload_unreachable(struct bfd_engine *e, struct engine_session *s)
+engine_offload_failed(struct bfd_engine *e, struct engine_session *s)
 {
   if (s->off)
-    s->off->reachable = false;
-  netlink_scan(e->neighbours);
+    s->off->changed_at = loop_now(e->loop);
 }
 
 /*

@@ -49,6 +49,7 @@ bfd_start(struct proto *proto)
   list_init(&p->queries);
   list_init(&p->listeners);
   p->attach = NULL;
+  p->attach_failed = false;
   if (!bfd_team_start(p))
     return;
   bfd_identity_read(p);

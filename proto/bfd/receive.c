@@ -26,7 +26,8 @@ is_peer(const struct engine_session *s, const struct bfd_rx_meta *meta)
   return meta->hop == BFD_DIRECT ? s->path.ifindex == meta->ifindex : ip_equal(s->path.local, meta->local);
 }
 
-/* The only session of its family on a point-to-point link, whatever address the peer uses: RFC 5881
+/*
+ * The only session of its family on a point-to-point link, whatever address the peer uses: RFC 5881
  * section 6.
  */
 static struct engine_session *
@@ -51,7 +52,7 @@ find_by_link(const struct bfd_engine *e, const struct bfd_rx_meta *meta, struct 
   search->links = MIN(search->links + count, 2u);
   if (count)
     search->linked = e->team.who.self;
-  /* Others may have one, or have one. */
+  /* It is the only one if all have looked, and nobody else has one. */
   return search->passed + 1u >= e->team.who.present && count == 1 && search->links == 1 ? found : NULL;
 }
 
@@ -241,8 +242,10 @@ judge_rate(struct bfd_engine *e, struct listener *l, btime now)
     e->polling += l->polling ? 1 : -1;
     fd_watch_events(l->watch, l->polling ? 0 : FD_READ);
     if (l->ring)
+    {
       offload_ring_wake(l->ring, !l->polling);
-    e->more |= l->ready = l->ring; /* what came before it was to wake us does not */
+      e->more = l->ready = true; /* what came before it was to wake us does not */
+    }
   }
   if (l->polling)
     review_tick(e, now);

@@ -118,12 +118,11 @@ packet_failed(void *owner, int error, void *data)
   send_failed(e, s, error);
 }
 
-/* The next ones go the normal way, which finds out what is the matter. */
 static void
 link_failed(void *owner, int error, void *data)
 {
   packet_failed(owner, error, data);
-  engine_offload_unreachable(data, owner);
+  engine_offload_failed(data, owner);
 }
 
 void
