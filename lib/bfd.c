@@ -149,3 +149,19 @@ bfd_key_equal(const struct bfd_key *a, const struct bfd_key *b)
   return a->hop == b->hop && strcmp(a->vrf, b->vrf) == 0 && ip_equal(a->remote, b->remote) &&
          (a->hop == BFD_DIRECT ? strcmp(a->ifname, b->ifname) == 0 : ip_equal(a->local, b->local));
 }
+
+uint
+bfd_arrivals_last(const struct bfd_arrivals *a, u32 gaps[BFD_GAPS])
+{
+  uint count = MIN(a->count, (u32) BFD_GAPS);
+
+  for (uint i = 0; i < count; i++)
+    gaps[i] = a->ring[(a->count - count + i) % BFD_GAPS] * BFD_GAP_GRAIN;
+  return count;
+}
+
+btime
+bfd_gap_end(uint bucket)
+{
+  return bucket < BFD_GAP_BUCKETS - 1 ? (btime) BFD_GAP_FIRST_END << bucket : BT_NEVER;
+}

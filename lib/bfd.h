@@ -172,6 +172,7 @@ const char *bfd_rx_name(enum bfd_rx rx);
 #define BFD_GAPS 16
 #define BFD_GAP_GRAIN 64 /* us; of the ring */
 #define BFD_GAP_BUCKETS 13
+#define BFD_GAP_FIRST_END 1024u /* us */
 struct bfd_arrivals
 {
   u32 interval;       /* us; what the peer had agreed to */
@@ -179,6 +180,12 @@ struct bfd_arrivals
   u32 bucket[BFD_GAP_BUCKETS];
   u16 ring[BFD_GAPS]; /* in grains */
 };
+
+/* The last gaps, oldest first, in microseconds; how many. */
+uint bfd_arrivals_last(const struct bfd_arrivals *a, u32 gaps[BFD_GAPS]);
+
+/* The end of a bucket: gaps in it are shorter. BT_NEVER for the last one. */
+btime bfd_gap_end(uint bucket);
 
 /* Why a session is Up no more: the best explanation of what was known then. */
 enum bfd_verdict

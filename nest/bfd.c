@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "nest/bfd.h"
+#include "nest/bfd_watch.h"
 #include "sysdep/log.h"
 
 static const struct bfd_status unserved = { .state = BFD_ADMIN_DOWN };
@@ -29,6 +29,7 @@ bfd_init(pool *p, struct loop *l)
   list_init(&bfd.providers);
   list_init(&bfd.waiting);
   list_init(&bfd.due);
+  bfd_watch_init();
   bfd.work = work_new(p, l, LOOP_FIRST, deliver_due, NULL);
 }
 
@@ -36,6 +37,12 @@ const struct list *
 bfd_waiting(void)
 {
   return &bfd.waiting;
+}
+
+const struct list *
+bfd_providers(void)
+{
+  return &bfd.providers;
 }
 
 /* Options */
@@ -53,6 +60,8 @@ bfd_options_apply(struct bfd_params *params, const struct bfd_options *o)
     params->detect_mult = o->multiplier;
   if (o->set & BFD_OPT_PASSIVE)
     params->passive = o->passive;
+  if (o->set & BFD_OPT_ADMIN_DOWN)
+    params->admin_down = o->admin_down;
   if (o->set & BFD_OPT_OFFLOAD)
     params->offload = o->offload;
 }
@@ -98,8 +107,8 @@ bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b)
   bfd_options_guard(&ga, a);
   bfd_options_guard(&gb, b);
   return a->set == b->set && pa.min_rx == pb.min_rx && pa.min_tx == pb.min_tx && pa.idle_tx == pb.idle_tx &&
-         pa.detect_mult == pb.detect_mult && pa.passive == pb.passive && pa.offload == pb.offload &&
-         bfd_guard_equal(&ga, &gb) &&
+         pa.detect_mult == pb.detect_mult && pa.passive == pb.passive && pa.admin_down == pb.admin_down &&
+         pa.offload == pb.offload && bfd_guard_equal(&ga, &gb) &&
          (!(a->set & BFD_OPT_DAMPENING) || dampening_equal(&a->dampening, &b->dampening)) &&
          (!(a->set & BFD_OPT_ADAPT) || adapt_equal(&a->adapt, &b->adapt));
 }

@@ -69,6 +69,7 @@ enum bfd_option
   BFD_OPT_OFFLOAD = 256,
   BFD_OPT_DAMPENING = 512,
   BFD_OPT_ADAPT = 1024,
+  BFD_OPT_ADMIN_DOWN = 2048,
 };
 struct bfd_options
 {
@@ -76,7 +77,8 @@ struct bfd_options
   u32 min_rx, min_tx, idle_tx;
   u8 multiplier;
   bool passive;
-  u8 offload; /* enum bfd_offload */
+  bool admin_down; /* of requests that share a session all have to want it */
+  u8 offload;      /* enum bfd_offload */
   struct bfd_dampening dampening;
   struct bfd_adapt_options adapt;
   struct bfd_guard guard;
@@ -87,6 +89,7 @@ void bfd_options_apply(struct bfd_params *params, const struct bfd_options *opti
 void bfd_options_guard(struct bfd_guard *guard, const struct bfd_options *options); /* likewise */
 bool bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b);
 
+struct bfd_inspection;
 struct bfd_request;
 typedef void bfd_hook(struct bfd_request *r, const struct bfd_status *st, void *data);
 
@@ -125,6 +128,10 @@ struct bfd_provider_ops
   void (*serve)(struct bfd_provider *pv, struct bfd_request *r);
   void (*change)(struct bfd_provider *pv, struct bfd_request *r);
   void (*withdraw)(struct bfd_provider *pv, struct bfd_request *r);
+  /* For bfd_watch.h: somebody has begun to watch, and is to hear of all sessions. May be NULL. */
+  void (*announce)(struct bfd_provider *pv);
+  /* Has it the session? Then it answers @q, not from inside the call. May be NULL. */
+  bool (*inspect)(struct bfd_provider *pv, struct bfd_inspection *q);
 };
 
 /* Visible to providers, which write only `session` and `sn`. */
@@ -168,6 +175,7 @@ void bfd_provider_again(struct bfd_provider *pv);
 void bfd_request_update(struct bfd_request *r, const struct bfd_status *st, bool left_up);
 
 const struct list *bfd_waiting(void); /* requests without a provider */
+const struct list *bfd_providers(void);
 void bfd_init(pool *p, struct loop *l);
 
 #endif

@@ -126,8 +126,12 @@ provider_withdraw(struct bfd_provider *pv, struct bfd_request *r)
   tell(pv, r, 'w');
 }
 
-static const struct bfd_provider_ops provider_ops = { provider_accepts, provider_serve, provider_change,
-                                                      provider_withdraw };
+static const struct bfd_provider_ops provider_ops = {
+  .accepts = provider_accepts,
+  .serve = provider_serve,
+  .change = provider_change,
+  .withdraw = provider_withdraw,
+};
 
 /* Lives as long as the pool: it is told of requests to the last. */
 static struct provider *
@@ -236,8 +240,12 @@ update_at_once(struct bfd_provider *pv, struct bfd_request *r)
 static void
 the_hook_is_not_called_before_the_request_is_made(void **ctx)
 {
-  static const struct bfd_provider_ops eager = { provider_accepts, update_at_once, provider_change,
-                                                 provider_withdraw };
+  static const struct bfd_provider_ops eager = {
+    .accepts = provider_accepts,
+    .serve = update_at_once,
+    .change = provider_change,
+    .withdraw = provider_withdraw,
+  };
   struct fixture *f = *ctx;
   struct provider *p = provider_new(f, &eager, ALL);
   struct client c;

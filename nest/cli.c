@@ -506,7 +506,7 @@ struct cli_server *
 cli_listen(pool *p, struct loop *l, const char *path, bool restricted, struct config *(*get_config)(void),
            int *error)
 {
-  int fd = control_listen_open(path);
+  int fd = control_listen_open(path, CONTROL_MODE);
 
   if (fd < 0)
   {

@@ -13,6 +13,7 @@ static struct
   pool *pool;
   struct loop *loop;
   struct list protos;
+  struct list watches; /* struct proto_watch */
   /* what protos_apply() or protos_shutdown() is doing */
   struct config *target;
   struct node *next_cf; /* of the configs of the target */
@@ -36,6 +37,7 @@ protos_init(pool *p, struct loop *l)
   all.loop = l;
   all.work = work_new(p, l, LOOP_REST, apply_slice, NULL);
   list_init(&all.protos);
+  list_init(&all.watches);
 }
 
 const struct list *
@@ -55,10 +57,41 @@ proto_find(const char *name)
   return NULL;
 }
 
+/* Watching */
+
+struct proto_watch
+{
+  struct resource r;
+  struct node n;
+  void (*hook)(const struct proto *p, void *data);
+  void *data;
+};
+
+static void
+watch_free(struct resource *r)
+{
+  list_remove(&((struct proto_watch *) r)->n);
+}
+
+static const struct resource_class watch_class = { .name = "Protocol watch",
+                                                   .size = sizeof(struct proto_watch),
+                                                   .free = watch_free };
+
+struct proto_watch *
+proto_watch_new(pool *p, void (*hook)(const struct proto *p, void *data), void *data)
+{
+  struct proto_watch *w = res_new(p, &watch_class);
+
+  w->hook = hook;
+  w->data = data;
+  list_add_tail(&all.watches, &w->n);
+  return w;
+}
+
 /* Life */
 
-static const char *
-state_name(enum proto_state state)
+const char *
+proto_state_name(enum proto_state state)
 {
   static const char *const names[] = { "down", "start", "up", "flush", "stop" };
 
@@ -70,7 +103,12 @@ set_state(struct proto *p, enum proto_state state)
 {
   p->state = state;
   p->since = clock_wall();
-  PROTO_TRACE(p, D_STATES, "State changed to %s", state_name(state));
+  PROTO_TRACE(p, D_STATES, "State changed to %s", proto_state_name(state));
+
+  struct proto_watch *w;
+
+  LIST_WALK (w, &all.watches, n)
+    w->hook(p, w->data);
 }
 
 static void
@@ -697,7 +735,8 @@ proto_cmd_show(struct cli *c, const struct proto_pattern *which, bool details)
       cli_line(c, 2002, "%-10s %-10s %-10s %-6s %-12s  %s", "Name", "Proto", "Table", "State", "Since",
                "Info");
     cli_line(c, 1002, "%-10s %-10s %-10s %-6s %-12s  %s", p->name, p->class->name, table_column(p),
-             state_name(p->state), TIME_BY(TIME_PROTOCOL, p->since), p->class->info ? p->class->info(p) : "");
+             proto_state_name(p->state), TIME_BY(TIME_PROTOCOL, p->since),
+             p->class->info ? p->class->info(p) : "");
     if (details)
       show_details(p, c);
   }

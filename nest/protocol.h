@@ -192,6 +192,10 @@ void protos_forecast(const struct config *cfg, struct cli *c);
 
 struct proto *proto_find(const char *name); /* NULL: there is none */
 const struct list *proto_list(void);        /* struct proto, in the order of the configuration */
+const char *proto_state_name(enum proto_state state);
+
+/* A resource. @hook is called, and only takes note, when an instance has another state. */
+struct proto_watch *proto_watch_new(pool *p, void (*hook)(const struct proto *p, void *data), void *data);
 
 /* Commands */
 

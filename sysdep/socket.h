@@ -117,11 +117,19 @@ struct udp_batch *udp_batch_new(pool *p);
 int udp_batch_read(struct udp_batch *b, int fd, btime floor, const struct udp_packet **packets);
 
 /*
- * Control socket: a listening Unix stream socket at @path, mode 0660. A leftover of a dead owner is replaced;
- * a live owner gives -EADDRINUSE. control_accept() returns -EAGAIN when nobody waits.
+ * Control socket: a listening Unix stream socket at @path, for whom @mode lets write there. A leftover of a
+ * dead owner is replaced; a live owner gives -EADDRINUSE. control_accept() returns -EAGAIN when nobody waits.
  */
-int control_listen_open(const char *path);
+#define CONTROL_MODE 0660
+int control_listen_open(const char *path, uint mode);
 int control_accept(int fd);
 int control_connect(const char *path); /* blocking descriptor, for clients */
+
+/*
+ * TCP: a socket that listens at @local, or at all addresses of its family where that is 0.0.0.0 or ::; and a
+ * connection to it, with who is there. tcp_accept() returns -EAGAIN when nobody waits.
+ */
+int tcp_listen_open(ip_addr local, u16 port);
+int tcp_accept(int fd, ip_addr *peer);
 
 #endif

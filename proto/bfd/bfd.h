@@ -145,6 +145,8 @@ struct bfd_proto
   struct bfd_attach *attach; /* NULL: no session has wanted to be offloaded */
   bool attach_failed;        /* not even its thread could be had; not tried again before a restart */
   struct list queries;       /* `show` commands that wait for snapshots */
+  struct list inspections, inspections_asked; /* struct bfd_inspection: waiting, and waiting for an engine */
+  struct work *inspect_work;
   u64 next_query;
   /* keys come and go with the time of day */
   struct timer *key_timer;
@@ -178,6 +180,15 @@ bfd_shortest_interval(const struct bfd_params *params)
   return params->min_rx ? MIN(params->min_rx, params->min_tx) : params->min_tx;
 }
 
+/* What watchers have been told of a session. */
+struct bfd_told
+{
+  u32 generation; /* as nest/bfd_watch.h has it; 0: nothing */
+  u32 remote_disc;
+  btime since;
+  u8 state, diag, remote_state, verdict;
+};
+
 /* What several requests share. */
 struct bfd_shared
 {
@@ -198,9 +209,10 @@ struct bfd_shared
   struct bfd_status status;
   u32 *verdicts;                 /* how often it left Up for each reason; NULL: never */
   struct bfd_flapping *flapping; /* NULL: it has not failed lately, or nobody asks for dampening */
-  const char *waits_for;         /* NULL: nothing */
-  uint pace_step;  /* as in struct bfd_adapted: 0 while its intervals are those that are asked for, */
-  btime pace_late; /* else for this */
+  struct bfd_told told;
+  const char *waits_for; /* NULL: nothing */
+  uint pace_step;        /* as in struct bfd_adapted: 0 while its intervals are those that are asked for, */
+  btime pace_late;       /* else for this */
 };
 
 #define BFD_WORST_HOLDS BT_S(3600)
@@ -252,6 +264,7 @@ void bfd_provide_again(struct bfd_proto *p); /* and what is wanted may have chan
 void bfd_note_received(struct bfd_proto *p, const struct bfd_note *note);
 struct bfd_shared *bfd_shared_find(const struct bfd_proto *p, u64 id);
 struct bfd_shared *bfd_shared_of_disc(const struct bfd_proto *p, u32 local_disc);
+struct bfd_shared *bfd_shared_of_key(const struct bfd_proto *p, const struct bfd_key *key);
 
 /* identity.c */
 void bfd_identity_read(struct bfd_proto *p);
@@ -381,6 +394,16 @@ void bfd_stats_add(struct bfd_engine_stats *sum, const struct bfd_engine_stats *
 void bfd_cmd_show_sessions(struct cli *c, const struct bfd_filter *f);
 void bfd_snapshot_received(struct bfd_proto *p, const struct bfd_snapshot *snap);
 void bfd_queries_abort(struct bfd_proto *p);
+
+/* watch.c */
+void bfd_tell_session(struct bfd_shared *s); /* nothing happens where that has been told */
+void bfd_tell_note(struct bfd_shared *s, const struct bfd_note *note);
+void bfd_tell_down(struct bfd_proto *p, const struct bfd_down *down, enum bfd_verdict verdict);
+void bfd_tell_gone(const struct bfd_shared *s);
+void bfd_inspections_start(struct bfd_proto *p);
+void bfd_inspections_stop(struct bfd_proto *p);
+bool bfd_inspect_session(struct bfd_proto *p, struct bfd_inspection *q);
+void bfd_inspected(struct bfd_proto *p, const struct bfd_snapshot *snap); /* it may be for one of them */
 
 /* show_advice.c */
 struct bfd_advice_args

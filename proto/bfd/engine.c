@@ -131,6 +131,8 @@ session_note(struct bfd_engine *e, struct engine_session *s)
     .failed = s->failed,
   };
   note->left_up = s->left_up;
+  note->remote_disc = s->v.remote_disc;
+  note->since = s->v.since;
   s->failed = s->left_up = false;
   s->note = NULL;
   e->deliver(&note->msg.m, e->deliver_data);

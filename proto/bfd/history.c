@@ -167,6 +167,7 @@ bfd_history_down(struct bfd_proto *p, const struct bfd_down *down)
   };
   node_insert_after(&p->history->records.ring, &r->n);
   count_verdict(p, r->id, r->verdict, 1);
+  bfd_tell_down(p, down, r->verdict);
   log_rl(&p->history->limit, L_INFO, "%s: Session to %s (%s) went %s: %s; %s: %s", p->p.name,
          IP_STR(r->key.remote), place(&r->key), bfd_state_name(ev->state), bfd_diag_name(ev->diag),
          bfd_verdict_name(r->verdict), WHY_STR(r->verdict, ev, 0));

@@ -160,6 +160,7 @@ struct bfd_snapshot_cmd
 {
   struct bfd_msg msg;
   u64 query; /* repeated in the answer */
+  u64 id;    /* of this session only; 0: of all, in turn */
   uint from; /* position: 0, or `next` of the answer before */
   uint max;  /* sessions in the answer, up to BFD_SNAPSHOT_MAX */
 };
@@ -172,6 +173,8 @@ struct bfd_note
   struct bfd_status
       status;   /* failed: it was Up since the last note and failed; not for administrative ends */
   bool left_up; /* it was Up since the last note and is not, or was not in between */
+  u32 remote_disc;
+  btime since; /* it has had this state; monotonic, 0: it has had no other */
 };
 
 /* A session left Up. The report goes back to the engine, as notes do, to be used again. */

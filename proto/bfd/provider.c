@@ -23,8 +23,8 @@ key_hash(const struct bfd_key *key)
   return hash_u64((u64) ip_hash(key->remote) << 32 | where) ^ hash_text(key->vrf);
 }
 
-static struct bfd_shared *
-find_by_key(const struct bfd_proto *p, const struct bfd_key *key)
+struct bfd_shared *
+bfd_shared_of_key(const struct bfd_proto *p, const struct bfd_key *key)
 {
   for (struct hnode *n = hash_first(&p->by_key, key_hash(key)); n; n = hash_again(n))
   {
@@ -187,7 +187,7 @@ check_speed(struct bfd_proto *p, const struct bfd_shared *s, const struct bfd_pa
 
 /* Compare what is wanted with what the engine was told. */
 static void
-sync_session(struct bfd_proto *p, struct bfd_shared *s)
+follow_wishes(struct bfd_proto *p, struct bfd_shared *s)
 {
   btime patience;
   bool rekeyed;
@@ -214,6 +214,14 @@ sync_session(struct bfd_proto *p, struct bfd_shared *s)
   bfd_identity_take(p, s);
   hash_add(&p->by_disc, &s->by_disc, hash_u64(bfd_id_disc(s->id)));
   send_command(p, BFD_ADD, s, 0);
+}
+
+/* Who watches hears of a session when it is first looked at. */
+static void
+sync_session(struct bfd_proto *p, struct bfd_shared *s)
+{
+  follow_wishes(p, s);
+  bfd_tell_session(s);
 }
 
 static void
@@ -292,6 +300,7 @@ shared_new(struct bfd_proto *p, const struct bfd_key *key)
 
   s->key = *key;
   s->status = (struct bfd_status){ .state = BFD_DOWN, .remote_state = BFD_DOWN };
+  s->told.state = s->told.remote_state = BFD_DOWN;
   list_init(&s->requests);
   list_init(&s->differing);
   list_add_tail(home_list(p, s), &s->n);
@@ -302,6 +311,7 @@ shared_new(struct bfd_proto *p, const struct bfd_key *key)
 static void
 shared_free(struct bfd_proto *p, struct bfd_shared *s)
 {
+  bfd_tell_gone(s);
   if (s->id)
   {
     send_command(p, BFD_REMOVE, s, 0);
@@ -337,7 +347,7 @@ leave(struct bfd_proto *p, struct bfd_request *r)
 static void
 join(struct bfd_proto *p, struct bfd_request *r, const struct bfd_key *key)
 {
-  struct bfd_shared *s = find_by_key(p, key);
+  struct bfd_shared *s = bfd_shared_of_key(p, key);
 
   if (!s)
     s = shared_new(p, key);
@@ -386,7 +396,21 @@ accepts(struct bfd_provider *pv, const struct bfd_request *r)
          bfd_accepts_kind(bfd_config_of(pv->data), r->hop, v6) && bfd_listen_serves(pv->data, r->hop, v6);
 }
 
+static void
+announce(struct bfd_provider *pv)
+{
+  bfd_sync_all(pv->data);
+}
+
+static bool
+inspect(struct bfd_provider *pv, struct bfd_inspection *q)
+{
+  return bfd_inspect_session(pv->data, q);
+}
+
 static const struct bfd_provider_ops provider_ops = {
+  .announce = announce,
+  .inspect = inspect,
   .accepts = accepts,
   .serve = provide,
   .change = provide,
@@ -419,6 +443,7 @@ bfd_note_received(struct bfd_proto *p, const struct bfd_note *note)
   if (!s)
     return; /* withdrawn while the note travelled */
   log_change(p, s, note);
+  bfd_tell_note(s, note);
   s->status = note->status;
   if (note->left_up && note->status.failed)
     bfd_suppress_failure(p, s);
@@ -440,6 +465,7 @@ bfd_provide_start(struct bfd_proto *p)
   list_init(&p->due);
   list_init(&p->holds);
   bfd_history_start(p);
+  bfd_inspections_start(p);
   bfd_suppress_start(p);
   bfd_pace_start(p);
   p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
@@ -456,6 +482,7 @@ bfd_provide_stop(struct bfd_proto *p)
 {
   rfree(p->provider);
   p->provider = NULL;
+  bfd_inspections_stop(p);
   timer_stop(p->key_timer);
   timer_stop(p->release_timer);
   bfd_pace_stop(p);

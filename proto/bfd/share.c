@@ -101,7 +101,7 @@ bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_op
   const struct bfd_options *base = bfd_base_options(cf, s);
   const struct bfd_request *first = NULL;
   struct bfd_params from = BFD_PARAMS_DEFAULT, best = from;
-  bool passive = true;
+  bool passive = true, admin_down = true;
   struct bfd_request *r;
 
   if (!oldest_guard(s, base, options, data, guard))
@@ -117,6 +117,7 @@ bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_op
       continue;
     bfd_options_apply(&mine, o);
     passive = passive && mine.passive;
+    admin_down = admin_down && mine.admin_down;
     if (!first || request_before(r, &mine, first, &best))
     {
       first = r;
@@ -124,6 +125,7 @@ bfd_params_under(const struct bfd_config *cf, const struct bfd_shared *s, bfd_op
     }
   }
   best.passive = passive;
+  best.admin_down = admin_down;
   best.min_ttl = guard->min_ttl;
   *params = best;
   return true;
@@ -279,7 +281,7 @@ bfd_share_settle(struct bfd_proto *p, struct bfd_shared *s, btime *patience, boo
   bfd_keys_free(s->keys);
   s->keys = keys;
   watch_keys(p, &guard, wall);
-  params.admin_down = bfd_is_held(p, &s->key);
+  params.admin_down |= bfd_is_held(p, &s->key);
   return params;
 }
 

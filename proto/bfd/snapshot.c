@@ -107,19 +107,39 @@ session_info(struct bfd_engine *e, struct engine_session *s, struct bfd_info *i)
   offload_info(s->off, i);
 }
 
-void
-engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
+static void
+snapshot_one(struct bfd_engine *e, u64 id, struct bfd_snapshot *snap)
 {
-  uint max = MIN(cmd->max, (uint) BFD_SNAPSHOT_MAX);
-  struct bfd_snapshot *snap = msg_alloc(sizeof(*snap) + MIN(e->session_count, max) * sizeof(struct bfd_info));
-  uint i = cmd->from;
+  struct engine_session *s = engine_find_disc(e, bfd_id_disc(id));
 
-  snap->msg.kind = BFD_SNAPSHOT_REPLY;
-  snap->query = cmd->query;
+  if (s && s->id == id && !s->leaving)
+    session_info(e, s, &snap->info[snap->count++]);
+}
+
+/* Where to go on; 0: those were the last ones. */
+static uint
+snapshot_some(struct bfd_engine *e, uint from, uint max, struct bfd_snapshot *snap)
+{
+  uint i = from;
+
   for (; i < e->slots_end && snap->count < max; i++)
     if (e->slots[i] && !e->slots[i]->leaving)
       session_info(e, e->slots[i], &snap->info[snap->count++]);
-  snap->next = i < e->slots_end ? i : 0;
+  return i < e->slots_end ? i : 0;
+}
+
+void
+engine_snapshot(struct bfd_engine *e, const struct bfd_snapshot_cmd *cmd)
+{
+  uint max = cmd->id ? 1 : MIN(cmd->max, (uint) BFD_SNAPSHOT_MAX);
+  struct bfd_snapshot *snap = msg_alloc(sizeof(*snap) + MIN(e->session_count, max) * sizeof(struct bfd_info));
+
+  snap->msg.kind = BFD_SNAPSHOT_REPLY;
+  snap->query = cmd->query;
+  if (cmd->id)
+    snapshot_one(e, cmd->id, snap);
+  else
+    snap->next = snapshot_some(e, cmd->from, max, snap);
   snap->stats = engine_stats(e); /* of those that were absorbed, only what has been shown is counted */
   e->deliver(&snap->msg.m, e->deliver_data);
 }

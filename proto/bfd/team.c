@@ -387,7 +387,10 @@ reply_received(struct msg *msg, void *data)
     return;
   }
   if (kind == BFD_SNAPSHOT_REPLY)
+  {
     bfd_snapshot_received(p, (struct bfd_snapshot *) reply);
+    bfd_inspected(p, (struct bfd_snapshot *) reply);
+  }
   else if (kind == BFD_LAG_REPORT && p->provider)
     bfd_pace_late(p, ((struct bfd_lag *) reply)->late);
   else if (kind == BFD_LATE_REPORT)

@@ -1,18 +1,10 @@
 /* proto/bfd/verdict.c: see verdict.h */
 #include "proto/bfd/verdict.h"
 
-#define FIRST_END 1024 /* us */
-
-btime
-bfd_gap_end(uint bucket)
-{
-  return bucket < BFD_GAP_BUCKETS - 1 ? (btime) FIRST_END << bucket : BT_NEVER;
-}
-
 static uint
 bucket_of(u32 gap)
 {
-  uint octave = gap < FIRST_END ? 0 : 32 - __builtin_clz(gap / FIRST_END);
+  uint octave = gap < BFD_GAP_FIRST_END ? 0 : 32 - __builtin_clz(gap / BFD_GAP_FIRST_END);
 
   return MIN(octave, (uint) BFD_GAP_BUCKETS - 1);
 }
@@ -28,16 +20,6 @@ bfd_arrivals_add(struct bfd_arrivals *a, btime gap, btime interval)
   a->count++;
   a->bucket[bucket_of(length)]++;
   a->largest = MAX(a->largest, length);
-}
-
-uint
-bfd_arrivals_last(const struct bfd_arrivals *a, u32 gaps[BFD_GAPS])
-{
-  uint count = MIN(a->count, (u32) BFD_GAPS);
-
-  for (uint i = 0; i < count; i++)
-    gaps[i] = a->ring[(a->count - count + i) % BFD_GAPS] * BFD_GAP_GRAIN;
-  return count;
 }
 
 /* Does a time in which we could do nothing explain what happened in @time? */

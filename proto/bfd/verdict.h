@@ -12,12 +12,6 @@
 /* A packet came @gap after the one before it, where the peer had agreed to send every @interval. */
 void bfd_arrivals_add(struct bfd_arrivals *a, btime gap, btime interval);
 
-/* The last gaps, oldest first, in microseconds; how many. */
-uint bfd_arrivals_last(const struct bfd_arrivals *a, u32 gaps[BFD_GAPS]);
-
-/* The end of a bucket: gaps in it are shorter. BT_NEVER for the last one. */
-btime bfd_gap_end(uint bucket);
-
 enum bfd_verdict bfd_judge(const struct bfd_evidence *ev);
 
 #endif

@@ -256,7 +256,7 @@ static void
 descriptors_do_not_block_and_are_not_inherited(void **ctx)
 {
   struct fixture *f = *ctx;
-  int fds[] = { listen_any(f, false), keep(f, control_listen_open(f->path)) };
+  int fds[] = { listen_any(f, false), keep(f, control_listen_open(f->path, CONTROL_MODE)) };
 
   for (uint i = 0; i < ARRAY_SIZE(fds); i++)
   {
@@ -443,7 +443,7 @@ static void
 a_client_and_the_daemon_meet_at_the_path(void **ctx)
 {
   struct fixture *f = *ctx;
-  int listener = keep(f, control_listen_open(f->path)), client, server;
+  int listener = keep(f, control_listen_open(f->path, CONTROL_MODE)), client, server;
   char text[8] = "";
 
   assert_int_equal(control_accept(listener), -EAGAIN);
@@ -463,7 +463,7 @@ the_socket_is_for_owner_and_group_whatever_the_umask(void **ctx)
   struct stat st;
   mode_t before = umask(0);
 
-  keep(f, control_listen_open(f->path));
+  keep(f, control_listen_open(f->path, CONTROL_MODE));
   assert_int_equal(umask(before), 0); /* it was put back */
   assert_int_equal(stat(f->path, &st), 0);
   assert_int_equal(st.st_mode & 0777, 0660);
@@ -474,8 +474,8 @@ a_live_owner_keeps_its_socket(void **ctx)
 {
   struct fixture *f = *ctx;
 
-  keep(f, control_listen_open(f->path));
-  assert_int_equal(control_listen_open(f->path), -EADDRINUSE);
+  keep(f, control_listen_open(f->path, CONTROL_MODE));
+  assert_int_equal(control_listen_open(f->path, CONTROL_MODE), -EADDRINUSE);
   keep(f, control_connect(f->path));
 }
 
@@ -484,10 +484,10 @@ what_a_dead_owner_left_is_replaced(void **ctx)
 {
   struct fixture *f = *ctx;
 
-  close(control_listen_open(f->path));
+  close(control_listen_open(f->path, CONTROL_MODE));
   assert_int_equal(access(f->path, F_OK), 0);
   assert_int_equal(control_connect(f->path), -ECONNREFUSED);
-  keep(f, control_listen_open(f->path));
+  keep(f, control_listen_open(f->path, CONTROL_MODE));
   keep(f, control_connect(f->path));
 }
 
@@ -501,7 +501,7 @@ a_file_at_the_path_is_left_alone(void **ctx)
   assert_non_null(file);
   fputs("precious", file);
   fclose(file);
-  assert_int_equal(control_listen_open(f->path), -EEXIST);
+  assert_int_equal(control_listen_open(f->path, CONTROL_MODE), -EEXIST);
   assert_int_equal(stat(f->path, &st), 0);
   assert_true(S_ISREG(st.st_mode));
   assert_int_equal(st.st_size, 8);
@@ -519,12 +519,12 @@ a_path_that_cannot_be_is_refused(void **ctx)
   for (size_t len = sizeof(((struct sockaddr_un *) NULL)->sun_path); len < sizeof(path); len += 40)
   {
     path[len] = 0;
-    assert_int_equal(control_listen_open(path), -ENAMETOOLONG);
+    assert_int_equal(control_listen_open(path, CONTROL_MODE), -ENAMETOOLONG);
     assert_int_equal(control_connect(path), -ENAMETOOLONG);
     path[len] = 'x';
   }
   snprintf(path, sizeof(path), "%s/none/ctl", f->dir);
-  assert_int_equal(control_listen_open(path), -ENOENT);
+  assert_int_equal(control_listen_open(path, CONTROL_MODE), -ENOENT);
   assert_int_equal(descriptors_open(), before);
 }
 
@@ -541,7 +541,7 @@ an_owner_that_does_not_answer_is_found_without_waiting(void **ctx)
   assert_int_equal(listen(listener, 0), 0);
   keep(f, control_connect(f->path));
   alarm(5);
-  assert_int_equal(control_listen_open(f->path), -EADDRINUSE);
+  assert_int_equal(control_listen_open(f->path, CONTROL_MODE), -EADDRINUSE);
   alarm(0);
 }
 

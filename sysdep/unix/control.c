@@ -65,7 +65,7 @@ control_clear(const char *path)
 }
 
 int
-control_listen_open(const char *path)
+control_listen_open(const char *path, uint mode)
 {
   struct sockaddr_un sa;
   int error = control_clear(path);
@@ -80,7 +80,7 @@ control_listen_open(const char *path)
   if (fd < 0)
     return -errno;
 
-  mode_t mask = umask(0117);
+  mode_t mask = umask(0777 & ~mode);
   bool bound = bind(fd, (struct sockaddr *) &sa, sizeof(sa)) == 0;
 
   umask(mask);

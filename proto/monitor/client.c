@@ -1,0 +1,476 @@
+/*
+ * proto/monitor/client.c: a connection; see monitor.h
+ *
+ * Events go before answers, and answers before the next command, so that whoever subscribes is told how a
+ * session is and then all that becomes of it, in order. Nothing is encoded before there is room for it: a
+ * client that does not read costs what is in its buffer, and events it could not be told are counted.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "proto/monitor/monitor.h"
+#include "sysdep/log.h"
+
+#define ROOM (32 << 10)     /* output waiting to be read, above which nothing is added */
+#define SESSIONS_A_SLICE 64 /* looked at, or told, before others have their turn */
+#define EVENTS_A_SLICE 64
+#define COMMANDS_A_SLICE 8
+
+/* Output */
+
+void
+mon_client_text(struct mon_client *c, const char *text, size_t size)
+{
+  if (c->out_pos == c->out_len)
+    c->out_pos = c->out_len = 0;
+  if (c->out_len + size > c->out_size)
+  {
+    c->out_size = MAX(2 * c->out_size, c->out_len + size);
+    c->out = mb_realloc(c->pool, c->out, c->out_size);
+  }
+  memcpy(c->out + c->out_len, text, size);
+  c->out_len += size;
+}
+
+void
+mon_client_say(struct mon_client *c, json_t *object, json_t *tag)
+{
+  if (tag)
+    json_object_set(object, "id", tag);
+
+  char *text = json_dumps(object, JSON_COMPACT);
+
+  ASSERT(text);
+  mon_client_text(c, text, strlen(text));
+  mon_client_text(c, "\n", 1);
+  free(text);
+  json_decref(object);
+}
+
+static bool
+has_room(const struct mon_client *c)
+{
+  return c->out_len - c->out_pos < ROOM;
+}
+
+static bool
+flush(struct mon_client *c)
+{
+  while (c->out_pos < c->out_len)
+  {
+    ssize_t n = send(c->watch->fd, c->out + c->out_pos, c->out_len - c->out_pos, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n < 0)
+      return errno == EAGAIN || errno == EINTR;
+    c->out_pos += n;
+  }
+  if (c->out_size > 2 * ROOM) /* a long answer is over */
+  {
+    mb_free(c->out);
+    c->out = NULL;
+    c->out_pos = c->out_len = c->out_size = 0;
+  }
+  return true;
+}
+
+/* Subscriptions */
+
+static const struct mon_subscription *
+next_match(const struct bfd_key *key, struct hnode *n)
+{
+  for (; n; n = hash_again(n))
+  {
+    const struct mon_subscription *s = SKIP_BACK(struct mon_subscription, by_remote, n);
+
+    if (mon_ident_matches(&s->ident, key))
+      return s;
+  }
+  return NULL;
+}
+
+static const struct mon_subscription *
+first_subscription(const struct mon_client *c, const struct bfd_key *key)
+{
+  return next_match(key, hash_first(&c->by_remote, ip_hash(key->remote)));
+}
+
+static const struct mon_subscription *
+next_subscription(const struct mon_subscription *s, const struct bfd_key *key)
+{
+  return next_match(key, hash_again(&s->by_remote));
+}
+
+/* Those of our own dialect are told once, however many of them match. */
+static bool
+wants_ours(const struct mon_client *c, const struct bfd_key *key)
+{
+  if (c->all)
+    return true;
+  for (const struct mon_subscription *s = first_subscription(c, key); s; s = next_subscription(s, key))
+    if (!s->notify)
+      return true;
+  return false;
+}
+
+static bool
+wants_notify(const struct mon_client *c, const struct bfd_key *key)
+{
+  for (const struct mon_subscription *s = first_subscription(c, key); s; s = next_subscription(s, key))
+    if (s->notify)
+      return true;
+  return false;
+}
+
+static bool
+wants(const struct mon_client *c, const struct mon_event *ev)
+{
+  if (!ev->of_session)
+    return c->protocols;
+  return (!ev->minor && wants_ours(c, &ev->key)) || wants_notify(c, &ev->key);
+}
+
+/* Telling */
+
+void
+mon_client_tell(struct mon_client *c, const char *more, const char *text, size_t size)
+{
+  char head[64];
+  int len = snprintf(head, sizeof(head), "{\"seq\":%llu,%s", (unsigned long long) ++c->seq, more);
+
+  mon_client_text(c, head, len);
+  mon_client_text(c, text, size);
+}
+
+/* The other dialect repeats a session as it was named to us. */
+static void
+tell_notify(struct mon_client *c, const struct mon_tuple *t, const struct bfd_key *key, u8 state)
+{
+  static const char *const states[BFD_STATE__MAX] = { "AdminDown", "Down", "Init", "Up" };
+  const char *any = ip_is_v4(t->peer) ? "0.0.0.0" : "::";
+  int port = key->hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP;
+  char text[512];
+  int len = snprintf(text, sizeof(text),
+                     "{\"MsgType\":\"Notify\",\"SessionID\":{\"PeerAddr\":\"%s\",\"LocalAddr\":\"%s\","
+                     "\"PeerPort\":%d,\"LocalPort\":%d},\"State\":\"%s\"}\n",
+                     IP_STR(t->peer), ip_is_none(t->local) ? any : IP_STR(t->local),
+                     t->peer_port ? t->peer_port : port, t->local_port, states[state]);
+
+  mon_client_text(c, text, len);
+}
+
+static void
+tell_event(struct mon_client *c, const struct mon_event *ev)
+{
+  const struct mon_subscription *s;
+
+  if (!ev->of_session)
+  {
+    if (c->protocols)
+      mon_client_tell(c, "", ev->text, ev->size);
+    return;
+  }
+  if (!ev->minor && wants_ours(c, &ev->key))
+    mon_client_tell(c, "", ev->text, ev->size);
+  for (s = first_subscription(c, &ev->key); s; s = next_subscription(s, &ev->key))
+    if (s->notify)
+      tell_notify(c, &s->tuple, &ev->key, ev->state);
+}
+
+static void
+tell_state(struct mon_client *c, const struct mon_session *s)
+{
+  char text[MON_EVENT_SIZE];
+  size_t size = mon_session_text(s, NULL, text);
+
+  mon_client_tell(c, "\"initial\":true,", text, size);
+}
+
+void
+mon_client_state(struct mon_client *c, const struct mon_session *s, const struct mon_subscription *sub)
+{
+  if (sub->notify)
+    tell_notify(c, &sub->tuple, &s->key, s->status.state);
+  else
+    tell_state(c, s);
+}
+
+void
+mon_client_states(struct mon_client *c)
+{
+  c->told = 0;
+  c->cursor = c->m->sessions.ring.next;
+}
+
+static void
+states_end(struct mon_client *c)
+{
+  char text[64];
+  int len = snprintf(text, sizeof(text), "\"event\":\"synchronized\",\"sessions\":%u}\n", c->told);
+
+  c->cursor = NULL;
+  if (!c->speaks_notify)
+    mon_client_tell(c, "", text, len);
+}
+
+/* True: something was done. */
+static bool
+tell_states(struct mon_client *c)
+{
+  if (!c->cursor)
+    return false;
+  for (uint i = 0; i < SESSIONS_A_SLICE; i++)
+  {
+    const struct mon_subscription *sub;
+
+    if (c->cursor == &c->m->sessions.ring)
+    {
+      states_end(c);
+      break;
+    }
+
+    const struct mon_session *s = SKIP_BACK(struct mon_session, n, c->cursor);
+
+    c->cursor = c->cursor->next;
+    if (wants_ours(c, &s->key))
+    {
+      tell_state(c, s);
+      c->told++;
+    }
+    for (sub = first_subscription(c, &s->key); sub; sub = next_subscription(sub, &s->key))
+      if (sub->notify)
+        tell_notify(c, &sub->tuple, &s->key, s->status.state);
+  }
+  return true;
+}
+
+/* It has missed events: those that are left are no use either, it is told how everything is now. */
+static void
+tell_loss(struct mon_client *c)
+{
+  const struct mon_event *ev;
+  char text[64];
+
+  for (; (ev = mon_event_at(c->m, c->next)); c->next++)
+    c->lost += wants(c, ev);
+
+  int len = snprintf(text, sizeof(text), "\"event\":\"lost\",\"lost\":%u}\n", c->lost);
+
+  if (!c->speaks_notify)
+    mon_client_tell(c, "", text, len);
+  c->m->lost += c->lost;
+  c->lost = 0;
+  mon_client_states(c);
+}
+
+static bool
+tell_events(struct mon_client *c)
+{
+  const struct mon_event *ev = mon_event_at(c->m, c->next);
+
+  if (c->lost)
+  {
+    tell_loss(c);
+    return true;
+  }
+  if (!ev)
+    return false;
+  for (uint i = 0; ev && i < EVENTS_A_SLICE; i++, ev = mon_event_at(c->m, c->next))
+  {
+    tell_event(c, ev);
+    c->next++;
+  }
+  return true;
+}
+
+void
+mon_client_event(struct mon_client *c, const struct mon_event *ev)
+{
+  if (c->next == ev->number && !wants(c, ev))
+    c->next++;
+  else
+    work_schedule(c->work);
+}
+
+void
+mon_client_forget(struct mon_client *c, const struct mon_event *ev)
+{
+  if (c->next != ev->number)
+    return;
+  c->next++;
+  c->lost += wants(c, ev);
+}
+
+void
+mon_client_session_gone(struct mon_client *c, const struct mon_session *s)
+{
+  if (c->cursor == &s->n)
+    c->cursor = s->n.next;
+}
+
+void
+mon_client_wake(struct mon_client *c)
+{
+  work_schedule(c->work);
+}
+
+/* Input */
+
+static void
+run_object(struct mon_client *c, const char *data, size_t size)
+{
+  struct mon_command command;
+  struct mon_error error;
+
+  if (mon_command_parse(&command, data, size, &error))
+    mon_execute(c, &command, &error);
+  else
+    mon_refuse(c, &command, &error);
+  mon_command_free(&command);
+}
+
+static void
+refuse_frame(struct mon_client *c, enum mon_frame why)
+{
+  struct mon_command none = { .notify = c->speaks_notify };
+  struct mon_error error;
+
+  if (why == MON_FRAME_DEEP)
+    mon_error_set(&error, "too-deep", "", "Nothing is nested in more than %d levels", MON_DEPTH_MAX);
+  else if (why == MON_FRAME_LONG)
+    mon_error_set(&error, "too-long", "", "No object is longer than %d bytes", MON_FRAME_MAX);
+  else
+    mon_error_set(&error, "syntax", "", "This is not a JSON object");
+  mon_refuse(c, &none, &error);
+}
+
+/* True: something was done. */
+static bool
+run_next(struct mon_client *c)
+{
+  size_t begin, end;
+  enum mon_frame frame = mon_frame_next(&c->framer, c->in, c->in_len, &begin, &end);
+  size_t used = frame == MON_FRAME_NONE ? begin : end;
+
+  if (frame == MON_FRAME_OBJECT)
+    run_object(c, c->in + begin, end - begin);
+  else if (frame != MON_FRAME_NONE)
+    refuse_frame(c, frame);
+  memmove(c->in, c->in + used, c->in_len - used);
+  c->in_len -= used;
+  return frame != MON_FRAME_NONE;
+}
+
+/* Room for twice the longest object, so that a full buffer always holds something that can be decided. */
+#define INPUT_MAX (2 * MON_FRAME_MAX)
+
+static bool
+receive(struct mon_client *c)
+{
+  if (c->in_len == c->in_size && c->in_size < INPUT_MAX)
+  {
+    c->in_size = c->in_size ? 2 * c->in_size : 4096;
+    c->in = mb_realloc(c->pool, c->in, c->in_size);
+  }
+  if (c->in_len == c->in_size)
+    return true;
+
+  ssize_t n = recv(c->watch->fd, c->in + c->in_len, c->in_size - c->in_len, MSG_DONTWAIT);
+
+  if (n < 0)
+    return errno == EAGAIN || errno == EINTR;
+  c->eof = n == 0;
+  c->in_len += n;
+  return true;
+}
+
+/* Turns */
+
+/* Is there nothing it still waits for? Over TCP the end of what a client sends is all that is seen of its
+ * own. */
+static bool
+is_over(const struct mon_client *c)
+{
+  bool hears = c->all || c->protocols || !list_empty(&c->subscriptions);
+
+  return c->eof && c->out_pos == c->out_len && !c->show && !c->cursor && (c->tcp || !hears);
+}
+
+static bool
+do_something(struct mon_client *c, uint *commands)
+{
+  if (tell_events(c) || tell_states(c))
+    return true;
+  if (c->show)
+    return mon_show_next(c);
+  return (*commands)++ < COMMANDS_A_SLICE && run_next(c);
+}
+
+/* True: there is more, and others should have their turn. */
+static bool
+client_work(struct work *w UNUSED, void *data)
+{
+  struct mon_client *c = data;
+  bool busy = true;
+  uint commands = 0;
+
+  for (uint i = 0; busy && has_room(c) && i < COMMANDS_A_SLICE; i++)
+    busy = do_something(c, &commands);
+  if (!flush(c) || (!busy && is_over(c)))
+  {
+    mon_client_free(c);
+    return false;
+  }
+
+  bool reading = !c->eof && c->in_len < INPUT_MAX;
+
+  fd_watch_events(c->watch, (reading ? FD_READ : 0) | (c->out_pos < c->out_len ? FD_WRITE : 0));
+  return busy && has_room(c);
+}
+
+static void
+client_ready(struct fd_watch *w, uint ready, void *data)
+{
+  struct mon_client *c = data;
+  bool gone = (ready & FD_READ) && !(w->events & FD_READ); /* it hung up for good */
+
+  if (gone || ((ready & FD_READ) && !receive(c)))
+    mon_client_free(c);
+  else
+    work_schedule(c->work);
+}
+
+struct mon_client *
+mon_client_new(struct monitor *m, int fd, bool tcp)
+{
+  pool *p = pool_new(m->p.pool, "Monitor client");
+  struct mon_client *c = mb_alloc(p, sizeof(*c));
+
+  c->m = m;
+  c->pool = p;
+  c->tcp = tcp;
+  c->watch = fd_watch_new(p, m->p.loop, fd, FD_READ, LOOP_CLI, client_ready, c);
+  c->work = work_new(p, m->p.loop, LOOP_CLI, client_work, c);
+  list_init(&c->subscriptions);
+  hash_init(&c->by_remote, p);
+  c->next = m->next;
+  list_add_tail(&m->clients, &c->n);
+  m->client_count++;
+  m->accepted++;
+  return c;
+}
+
+void
+mon_client_free(struct mon_client *c)
+{
+  struct monitor *m = c->m;
+  struct mon_subscription *s;
+
+  LIST_WALK_SAFE (s, &c->subscriptions, n)
+    mon_unsubscribe(c, s);
+  list_remove(&c->n);
+  m->client_count--;
+  mon_show_free(c);
+  rfree(c->pool);
+}
