@@ -25,6 +25,13 @@ mon_client_text(struct mon_client *c, const char *text, size_t size)
 {
   if (c->out_pos == c->out_len)
     c->out_pos = c->out_len = 0;
+  /* A client that is always a little behind does not make this grow for ever. */
+  if (c->out_len + size > c->out_size && c->out_pos > c->out_size / 2)
+  {
+    memmove(c->out, c->out + c->out_pos, c->out_len - c->out_pos);
+    c->out_len -= c->out_pos;
+    c->out_pos = 0;
+  }
   if (c->out_len + size > c->out_size)
   {
     c->out_size = MAX(2 * c->out_size, c->out_len + size);

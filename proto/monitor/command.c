@@ -32,6 +32,23 @@ mon_error_set(struct mon_error *error, const char *code, const char *member, con
   return false;
 }
 
+json_t *
+mon_text(const char *text)
+{
+  json_t *string = json_string(text);
+  size_t len = strlen(text);
+  char *copy;
+
+  if (string)
+    return string;
+  copy = mb_alloc(NULL, len + 1);
+  for (size_t i = 0; i < len; i++)
+    copy[i] = text[i] & 0x80 ? '?' : text[i];
+  string = json_string(copy);
+  mb_free(copy);
+  return string;
+}
+
 /* Values */
 
 struct reading
@@ -427,7 +444,7 @@ parse_ours(struct mon_command *c, const json_t *object, struct mon_error *error)
   bool needs_session;
 
   if (!find_verb(cmd, &c->verb))
-    return mon_error_set(error, "unknown-command", "cmd", "There is no command '%.60s'", cmd ? cmd : "");
+    return mon_error_set(error, "unknown-command", "cmd", "There is no such command");
   if (!read_object(&r, object, IN(c->verb)))
     return false;
   needs_session = c->verb == MON_SUBSCRIBE || c->verb == MON_UNSUBSCRIBE || c->verb == MON_CHANGE;

@@ -68,6 +68,9 @@ struct mon_error
 bool mon_command_parse(struct mon_command *command, const char *data, size_t size, struct mon_error *error);
 void mon_command_free(struct mon_command *command);
 
+/* @text as JSON: names of interfaces are bytes, and those that are not UTF-8 become question marks. */
+json_t *mon_text(const char *text);
+
 /* For whoever finds more to object to. Returns false. */
 bool mon_error_set(struct mon_error *error, const char *code, const char *member, const char *fmt, ...)
     PRINTF_LIKE(4, 5);

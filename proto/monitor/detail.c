@@ -17,9 +17,7 @@ set_number(json_t *object, const char *name, u64 n)
 static void
 set_text(json_t *object, const char *name, const char *text)
 {
-  json_t *string = json_string(text);
-
-  set(object, name, string ? string : json_string("?")); /* a name need not be UTF-8 */
+  set(object, name, mon_text(text));
 }
 
 static void

@@ -17,12 +17,13 @@ mon_refuse(struct mon_client *c, const struct mon_command *command, const struct
   json_t *object;
 
   if (command->notify)
-    object = json_pack("{s:s, s:s, s:s}", "MsgType", "Error", "Code", error->code, "Text", error->text);
+    object =
+        json_pack("{s:s, s:s, s:o}", "MsgType", "Error", "Code", error->code, "Text", mon_text(error->text));
   else
-    object = json_pack("{s:{s:s, s:s}}", "error", "code", error->code, "text", error->text);
+    object = json_pack("{s:{s:s, s:o}}", "error", "code", error->code, "text", mon_text(error->text));
   ASSERT(object);
   if (!command->notify && error->member[0])
-    json_object_set_new(json_object_get(object, "error"), "member", json_string(error->member));
+    json_object_set_new(json_object_get(object, "error"), "member", mon_text(error->member));
   mon_client_say(c, object, command->tag);
 }
 
@@ -215,7 +216,7 @@ subscribe(struct mon_client *c, const struct mon_command *command, struct mon_er
     log_rl(&c->m->limit, L_WARN, "%s: Demand mode is asked for of the session to %s, which stays without",
            c->m->p.name, IP_STR(command->ident.remote));
   answer(c, command,
-         json_pack("{s:s, s:b}", "subscribed", NAME_STR(command), "requested", s->request != NULL));
+         json_pack("{s:o, s:b}", "subscribed", mon_text(NAME_STR(command)), "requested", s->request != NULL));
   /* Of one that has come with the request there is an event. */
   for (; one; one = mon_session_match(c->m, &s->ident, one))
     mon_client_state(c, one, s);
@@ -249,7 +250,7 @@ unsubscribe(struct mon_client *c, const struct mon_command *command, struct mon_
   else
     return mon_error_set(error, "no-subscription", "session", "There is no subscription to %s",
                          NAME_STR(command));
-  answer(c, command, json_pack("{s:s}", "unsubscribed", NAME_STR(command)));
+  answer(c, command, json_pack("{s:o}", "unsubscribed", mon_text(NAME_STR(command))));
   return true;
 }
 
@@ -263,7 +264,7 @@ change(struct mon_client *c, const struct mon_command *command, struct mon_error
                          NAME_STR(command));
   if (!mon_request_change(c->m, s->request, &command->wish, error))
     return false;
-  answer(c, command, json_pack("{s:s}", "changed", NAME_STR(command)));
+  answer(c, command, json_pack("{s:o}", "changed", mon_text(NAME_STR(command))));
   return true;
 }
 

@@ -54,14 +54,14 @@ mon_session_match(const struct monitor *m, const struct mon_ident *id, const str
   return NULL;
 }
 
-/* Names of interfaces are bytes; those that are no text are not worth losing the session for. */
 static char *
 quote(pool *p, const char *text)
 {
-  json_t *string = json_string(text);
-  char *quoted = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
-  char *copy = mb_strdup(p, quoted ? quoted : "\"?\"");
+  json_t *string = mon_text(text);
+  char *quoted = json_dumps(string, JSON_ENCODE_ANY), *copy;
 
+  ASSERT(quoted);
+  copy = mb_strdup(p, quoted);
   free(quoted);
   json_decref(string);
   return copy;

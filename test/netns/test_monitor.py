@@ -437,3 +437,26 @@ def test_a_peer_that_is_bird2(lab):
     with world.client() as client:
         client.ask(cmd="subscribe", session=world.remote, **ASKED)
         client.take_event(state="up", limit=6)
+
+
+def test_what_is_no_text_does_no_harm(make):
+    world = make()
+    with world.client() as client:
+        assert client.ask(cmd="a" + "é" * 40)["error"]["code"] == "unknown-command"
+        assert client.ask(**{"cmd": "list", "a" + "é" * 40: 1})["error"]["code"] == "unknown-member"
+        client.ask(cmd="subscribe", session=world.remote, **ASKED)
+        disc = client.take_event(state="up")["local_discriminator"]
+        assert client.ask(cmd="list")["sessions"] == [world.id]
+        assert client.ask(cmd="subscribe", session=disc)["subscribed"] == world.id
+
+
+def test_an_interface_whose_name_is_no_text(lab):
+    world = World(lab, peers=0)
+    for command in "link add NAME type veth peer name w9", "addr add 10.9.9.1/24 dev NAME", "link set NAME up", "link set w9 up":
+        world.ns.ip(command.replace("NAME", os.fsdecode(b"\xff\xfe")))
+    with world.client() as client:
+        client.ask(cmd="subscribe", session="10.9.9.2", **ASKED)
+        created = client.take_event(state="created")
+        assert created["session"] == "10.9.9.2%??"
+        assert client.ask(cmd="subscribe", session=created["local_discriminator"])["subscribed"] == "10.9.9.2%??"
+        assert client.ask(cmd="show")["interface"] == "??"
