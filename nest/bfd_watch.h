@@ -32,7 +32,10 @@ struct bfd_news
 
 typedef void bfd_watch_hook(const struct bfd_news *news, void *data);
 
-/* A resource. @hook is told of all sessions there are, soon and in slices, and of all that happens. */
+/*
+ * A resource. @hook is told of all sessions there are, soon and in slices, and of all that happens. It may
+ * free its own watch, and no other.
+ */
 struct bfd_watch *bfd_watch_new(pool *p, bfd_watch_hook *hook, void *data);
 
 struct bfd_details

@@ -314,6 +314,7 @@ mon_client_session_gone(struct mon_client *c, const struct mon_session *s)
 {
   if (c->cursor == &s->n)
     c->cursor = s->n.next;
+  mon_show_session_gone(c, s);
 }
 
 void

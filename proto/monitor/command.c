@@ -152,24 +152,32 @@ read_session(struct reading *r, const json_t *value)
   return bad_value(r, "\"all\", <ip>, <ip>%<interface>, <ip>@<local ip> or a local discriminator");
 }
 
+/* `interval` and one of the others would contradict each other. */
 static bool
-read_both_intervals(struct reading *r, const json_t *value)
+read_min(struct reading *r, const json_t *value, uint set, u32 *us)
 {
-  struct bfd_options *o = options_of(r, BFD_OPT_MIN_RX | BFD_OPT_MIN_TX);
-
-  return read_interval(r, value, &o->min_rx) && read_interval(r, value, &o->min_tx);
+  if (r->command->wish.options.set & set)
+    return mon_error_set(r->error, "bad-value", r->member, "%s says what another member says", r->member);
+  options_of(r, set);
+  return read_interval(r, value, us);
 }
 
 static bool
 read_min_rx(struct reading *r, const json_t *value)
 {
-  return read_interval(r, value, &options_of(r, BFD_OPT_MIN_RX)->min_rx);
+  return read_min(r, value, BFD_OPT_MIN_RX, &r->command->wish.options.min_rx);
 }
 
 static bool
 read_min_tx(struct reading *r, const json_t *value)
 {
-  return read_interval(r, value, &options_of(r, BFD_OPT_MIN_TX)->min_tx);
+  return read_min(r, value, BFD_OPT_MIN_TX, &r->command->wish.options.min_tx);
+}
+
+static bool
+read_both_intervals(struct reading *r, const json_t *value)
+{
+  return read_min_rx(r, value) && read_min_tx(r, value);
 }
 
 static bool
@@ -418,7 +426,7 @@ static bool
 check_place(struct mon_command *c, struct mon_error *error)
 {
   struct mon_wish *w = &c->wish;
-  bool multihop = w->multihop || c->ident.kind == MON_MULTIHOP;
+  bool direct = !w->multihop && (c->ident.kind == MON_ANY || c->ident.kind == MON_DIRECT);
 
   if (c->all && c->wishes)
     return mon_error_set(error, "bad-value", "session", "Nothing can be asked of all sessions");
@@ -431,7 +439,7 @@ check_place(struct mon_command *c, struct mon_error *error)
     return missing(error, "local");
   if (!ip_is_none(w->local) && ip_is_v4(w->local) != ip_is_v4(c->ident.remote))
     return mon_error_set(error, "bad-value", "local", "local is of another family than the session");
-  if (!multihop && (w->options.set & BFD_OPT_MIN_TTL))
+  if (direct && (w->options.set & BFD_OPT_MIN_TTL))
     return mon_error_set(error, "bad-value", "min_ttl", "A direct session takes no TTL but 255");
   return true;
 }
@@ -509,7 +517,7 @@ mon_command_parse(struct mon_command *c, const char *data, size_t size, struct m
   if (!object)
     return mon_error_set(error, "syntax", "", "%s, at byte %d", why.text, why.position);
   c->tag = json_incref(tag);
-  if (json_is_object(tag) || json_is_array(tag))
+  if (tag && !json_is_string(tag) && !json_is_number(tag))
     ok = mon_error_set(error, "bad-value", "id", "id has to be a text or a number");
   else if (json_object_get(object, "MsgType"))
     ok = parse_notify(c, object, error);

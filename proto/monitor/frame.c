@@ -86,6 +86,7 @@ mon_frame_next(struct mon_framer *f, const char *data, size_t size, size_t *begi
     refuse(f);
     return MON_FRAME_SYNTAX;
   }
+  size = MIN(size, start + MON_FRAME_MAX);
   while (i < size && s == GO_ON)
     s = step(f, data[i++]);
   *end = i;

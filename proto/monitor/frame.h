@@ -3,7 +3,7 @@
  *
  * Objects may follow each other with or without blanks and newlines between them, and may hold newlines. What
  * cannot become an object is refused as soon as that shows, and reading goes on behind the next newline or,
- * where an object was never closed, with the one that begins on a line of its own.
+ * where an object was never closed, with one that begins on a line of its own and cannot be a part of it.
  */
 #ifndef PEREGRINE_MONITOR_FRAME_H
 #define PEREGRINE_MONITOR_FRAME_H

@@ -30,8 +30,8 @@ split_name(char *text, char *name)
   if (!percent)
     return true;
   *percent++ = 0;
-  if (!percent[0] || strlen(percent) >= BFD_IFNAME_SIZE)
-    return false;
+  if (!percent[0] || strlen(percent) >= BFD_IFNAME_SIZE || strpbrk(percent, "/: \t\r\n\v\f"))
+    return false; /* the kernel has no such names */
   strcpy(name, percent);
   return true;
 }
