@@ -262,6 +262,7 @@ bfd_request_new(pool *p, const struct bfd_peer *peer, const struct bfd_options *
   r->remote = peer->remote;
   r->local = peer->local;
   r->own_liveness = peer->own_liveness;
+  r->yields = peer->yields;
   r->client = peer->client;
   set_options(r, options ? options : &defaults);
   r->age = bfd.next_age++;

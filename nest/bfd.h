@@ -20,6 +20,7 @@ struct bfd_peer
   const char *vrf;       /* as iface_in_vrf() has it; copied */
   ip_addr remote, local; /* local: required for multihop, else IP_NONE lets the interface decide */
   const char *ifname;    /* direct: NULL where the networks of the interfaces decide. Borrowed for the call */
+  bool yields;           /* where requests disagree on whom to believe, it is not this one that decides */
   bool own_liveness;     /* the client would notice a dead peer without BFD: RFC 5882 sections 3.2 and 4.2 */
   const char *client;    /* who asks, for people to read. Borrowed for the life of the request */
 };
@@ -134,7 +135,7 @@ struct bfd_provider_ops
   bool (*inspect)(struct bfd_provider *pv, struct bfd_inspection *q);
 };
 
-/* Visible to providers, which write only `session` and `sn`. */
+/* Visible to providers, which write only `session`, `sn` and `aside`. */
 struct bfd_request
 {
   struct resource r;
@@ -143,7 +144,8 @@ struct bfd_request
   char vrf_name[BFD_IFNAME_SIZE];
   const char *vrf; /* that name, or NULL */
   ip_addr remote;
-  bool own_liveness;
+  bool own_liveness, yields;
+  bool aside; /* the session believes others than this one asks for; so it reads as AdminDown */
   const char *client;
   struct bfd_options options;
   struct password_list *passwords; /* those of the options, our copy */

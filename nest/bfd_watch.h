@@ -16,6 +16,7 @@ enum bfd_news_kind
 {
   BFD_NEWS_SESSION, /* it is there, and how it is now; may come again for one that is known */
   BFD_NEWS_STATE,   /* its state is another one */
+  BFD_NEWS_REST,    /* all but that may be */
   BFD_NEWS_GONE,
 };
 
@@ -24,6 +25,7 @@ struct bfd_news
 {
   enum bfd_news_kind kind;
   const struct bfd_key *key;
+  const void *source;          /* the instance: a session that moves comes from another one before it goes */
   struct bfd_status status;    /* `failed` does not count */
   u32 local_disc, remote_disc; /* 0: not known */
   u8 verdict;                  /* enum bfd_verdict: why it left Up last; UNKNOWN before that */

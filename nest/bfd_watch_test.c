@@ -160,7 +160,7 @@ watch_hook(const struct bfd_news *n, void *data)
   size_t len = strlen(w->told);
 
   assert_true(len + 2 < sizeof(w->told));
-  w->told[len] = "+=-"[n->kind];
+  w->told[len] = "+=~-"[n->kind];
   w->told[len + 1] = (char) (n->key->remote.w[3] & 0xff);
   w->last = *n;
   if (w->breeds)

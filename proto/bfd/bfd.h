@@ -194,6 +194,7 @@ struct bfd_shared
 {
   struct node n;
   struct hnode by_key, by_disc;
+  const struct bfd_proto *source;
   u64 id; /* 0: the engine does not know it, because it has never had a path */
   u16 source_port;
   uint attached; /* index of the interface where it is offloaded; 0: it is not */
@@ -399,6 +400,7 @@ void bfd_queries_abort(struct bfd_proto *p);
 void bfd_tell_session(struct bfd_shared *s); /* nothing happens where that has been told */
 void bfd_tell_note(struct bfd_shared *s, const struct bfd_note *note);
 void bfd_tell_down(struct bfd_proto *p, const struct bfd_down *down, enum bfd_verdict verdict);
+void bfd_tell_verdict(struct bfd_shared *s, enum bfd_verdict verdict); /* it is another one after all */
 void bfd_tell_gone(const struct bfd_shared *s);
 void bfd_inspections_start(struct bfd_proto *p);
 void bfd_inspections_stop(struct bfd_proto *p);

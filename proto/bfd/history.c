@@ -173,6 +173,15 @@ bfd_history_down(struct bfd_proto *p, const struct bfd_down *down)
          bfd_verdict_name(r->verdict), WHY_STR(r->verdict, ev, 0));
 }
 
+static void
+revise_verdict(const struct bfd_proto *p, u64 id)
+{
+  struct bfd_shared *s = bfd_shared_find(p, id);
+
+  if (s)
+    bfd_tell_verdict(s, BFD_VERDICT_LATE);
+}
+
 /* Reports of lateness follow soon, so the record is among the newest. */
 void
 bfd_history_late(struct bfd_proto *p, const struct bfd_late *late)
@@ -191,6 +200,7 @@ bfd_history_late(struct bfd_proto *p, const struct bfd_late *late)
         return;
       count_verdict(p, r->id, BFD_VERDICT_SILENT, -1);
       count_verdict(p, r->id, BFD_VERDICT_LATE, 1);
+      revise_verdict(p, r->id);
       r->verdict = BFD_VERDICT_LATE;
       r->late = late->late;
       log_rl(&p->history->limit, L_INFO, "%s: Session to %s (%s) was not silent: %s: %s", p->p.name,

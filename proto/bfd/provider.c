@@ -298,6 +298,7 @@ shared_new(struct bfd_proto *p, const struct bfd_key *key)
 {
   struct bfd_shared *s = mb_alloc(p->p.pool, sizeof(*s));
 
+  s->source = p;
   s->key = *key;
   s->status = (struct bfd_status){ .state = BFD_DOWN, .remote_state = BFD_DOWN };
   s->told.state = s->told.remote_state = BFD_DOWN;
@@ -338,6 +339,7 @@ leave(struct bfd_proto *p, struct bfd_request *r)
     return;
   list_remove(&r->sn);
   r->session = NULL;
+  r->aside = false;
   if (list_empty(&s->requests) && list_empty(&s->differing))
     shared_free(p, s);
   else

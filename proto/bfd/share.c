@@ -31,7 +31,9 @@ request_before(const struct bfd_request *a, const struct bfd_params *pa, const s
 static const struct bfd_request *
 older(const struct bfd_request *a, const struct bfd_request *b)
 {
-  return !a || b->age < a->age ? b : a;
+  if (!a || a->yields != b->yields)
+    return !a || a->yields ? b : a;
+  return b->age < a->age ? b : a;
 }
 
 const struct bfd_options *
@@ -155,6 +157,7 @@ set_aside(struct bfd_proto *p, struct bfd_shared *s, struct bfd_request *r, cons
 {
   static const struct bfd_status unserved = { .state = BFD_ADMIN_DOWN };
 
+  r->aside = true;
   list_remove(&r->sn);
   list_add_tail(&s->differing, &r->sn);
   bfd_request_update(r, &unserved, false);
@@ -166,6 +169,7 @@ set_aside(struct bfd_proto *p, struct bfd_shared *s, struct bfd_request *r, cons
 static void
 take_back(struct bfd_proto *p, struct bfd_shared *s, struct bfd_request *r)
 {
+  r->aside = false;
   list_remove(&r->sn);
   list_add_tail(&s->requests, &r->sn);
   bfd_suppress_tell(p, s, r, false);

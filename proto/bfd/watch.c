@@ -17,6 +17,7 @@ news_of(const struct bfd_shared *s, enum bfd_news_kind kind)
   return (struct bfd_news){
     .kind = kind,
     .key = &s->key,
+    .source = s->source,
     .status = { .state = t->state, .diag = t->diag, .remote_state = t->remote_state },
     .local_disc = s->id ? bfd_id_disc(s->id) : 0,
     .remote_disc = t->remote_disc,
@@ -54,19 +55,27 @@ bfd_tell_gone(const struct bfd_shared *s)
 static void
 tell_state(struct bfd_shared *s, struct bfd_status status, btime since)
 {
+  enum bfd_news_kind kind = status.state != s->told.state ? BFD_NEWS_STATE : BFD_NEWS_REST;
+
   s->told.state = status.state;
   s->told.diag = status.diag;
   s->told.remote_state = status.remote_state;
   s->told.since = since;
-  tell(s, BFD_NEWS_STATE);
+  tell(s, kind);
 }
 
 void
 bfd_tell_note(struct bfd_shared *s, const struct bfd_note *note)
 {
   s->told.remote_disc = note->remote_disc;
-  if (note->status.state != s->told.state)
-    tell_state(s, note->status, note->since);
+  tell_state(s, note->status, note->since);
+}
+
+void
+bfd_tell_verdict(struct bfd_shared *s, enum bfd_verdict verdict)
+{
+  s->told.verdict = verdict;
+  tell(s, BFD_NEWS_REST);
 }
 
 void

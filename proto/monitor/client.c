@@ -13,10 +13,11 @@
 #include "proto/monitor/monitor.h"
 #include "sysdep/log.h"
 
-#define ROOM (32 << 10)     /* output waiting to be read, above which nothing is added */
-#define SESSIONS_A_SLICE 64 /* looked at, or told, before others have their turn */
-#define EVENTS_A_SLICE 64
-#define COMMANDS_A_SLICE 8
+#define ROOM (32 << 10)    /* output waiting to be read, above which nothing is added */
+#define SESSIONS_A_STEP 16 /* looked at, or told */
+#define EVENTS_A_STEP 16
+#define LOST_A_STEP 1024 /* events that are only counted */
+#define STEPS BT_US(200) /* when that is over, others have their turn */
 
 /* Output */
 
@@ -210,6 +211,20 @@ mon_client_states(struct mon_client *c)
   c->cursor = c->m->sessions.ring.next;
 }
 
+/* Has it asked for anything in our own dialect? */
+static bool
+hears_ours(const struct mon_client *c)
+{
+  struct mon_subscription *s;
+
+  if (c->all || c->protocols)
+    return true;
+  LIST_WALK (s, &c->subscriptions, n)
+    if (!s->notify)
+      return true;
+  return false;
+}
+
 static void
 states_end(struct mon_client *c)
 {
@@ -217,7 +232,7 @@ states_end(struct mon_client *c)
   int len = snprintf(text, sizeof(text), "\"event\":\"synchronized\",\"sessions\":%u}\n", c->told);
 
   c->cursor = NULL;
-  if (!c->speaks_notify)
+  if (hears_ours(c))
     mon_client_tell(c, "", text, len);
 }
 
@@ -227,7 +242,7 @@ tell_states(struct mon_client *c)
 {
   if (!c->cursor)
     return false;
-  for (uint i = 0; i < SESSIONS_A_SLICE; i++)
+  for (uint i = 0; i < SESSIONS_A_STEP; i++)
   {
     const struct mon_subscription *sub;
 
@@ -259,45 +274,63 @@ tell_loss(struct mon_client *c)
   const struct mon_event *ev;
   char text[64];
 
-  for (; (ev = mon_event_at(c->m, c->next)); c->next++)
-    c->lost += wants(c, ev);
+  for (uint i = 0; (ev = mon_event_at(c->m, c->next)); i++)
+  {
+    if (i == LOST_A_STEP)
+      return;
+    mon_client_forget(c, ev);
+  }
 
   int len = snprintf(text, sizeof(text), "\"event\":\"lost\",\"lost\":%u}\n", c->lost);
 
-  if (!c->speaks_notify)
+  if (hears_ours(c))
     mon_client_tell(c, "", text, len);
-  c->m->lost += c->lost;
   c->lost = 0;
+  if (c->protocols)
+    mon_tell_protocols(c);
   mon_client_states(c);
+}
+
+/* It has been told everything. */
+static void
+become_idle(struct mon_client *c)
+{
+  list_remove(&c->n);
+  list_add_tail(&c->m->idle, &c->n);
+  c->is_behind = false;
+  mon_events_drop(c->m, LOST_A_STEP);
 }
 
 static bool
 tell_events(struct mon_client *c)
 {
-  const struct mon_event *ev = mon_event_at(c->m, c->next);
+  const struct mon_event *ev;
 
-  if (c->lost)
-  {
-    tell_loss(c);
-    return true;
-  }
-  if (!ev)
+  if (!c->is_behind)
     return false;
-  for (uint i = 0; ev && i < EVENTS_A_SLICE; i++, ev = mon_event_at(c->m, c->next))
-  {
-    tell_event(c, ev);
-    c->next++;
-  }
+  if (c->lost)
+    tell_loss(c);
+  else
+    for (uint i = 0; i < EVENTS_A_STEP && (ev = mon_event_at(c->m, c->next)); i++)
+    {
+      tell_event(c, ev);
+      c->next++;
+    }
+  if (!c->lost && !mon_event_at(c->m, c->next))
+    become_idle(c);
   return true;
 }
 
 void
 mon_client_event(struct mon_client *c, const struct mon_event *ev)
 {
-  if (c->next == ev->number && !wants(c, ev))
-    c->next++;
-  else
-    work_schedule(c->work);
+  if (!wants(c, ev))
+    return;
+  list_remove(&c->n);
+  list_add_tail(&c->m->behind, &c->n);
+  c->is_behind = true;
+  c->next = ev->number;
+  work_schedule(c->work);
 }
 
 void
@@ -306,7 +339,10 @@ mon_client_forget(struct mon_client *c, const struct mon_event *ev)
   if (c->next != ev->number)
     return;
   c->next++;
-  c->lost += wants(c, ev);
+  if (!wants(c, ev))
+    return;
+  c->lost++;
+  c->m->lost++;
 }
 
 void
@@ -314,6 +350,8 @@ mon_client_session_gone(struct mon_client *c, const struct mon_session *s)
 {
   if (c->cursor == &s->n)
     c->cursor = s->n.next;
+  if (c->list == &s->n)
+    c->list = s->n.next;
   mon_show_session_gone(c, s);
 }
 
@@ -335,6 +373,7 @@ run_object(struct mon_client *c, const char *data, size_t size)
     mon_execute(c, &command, &error);
   else
     mon_refuse(c, &command, &error);
+  c->speaks_notify = command.notify;
   mon_command_free(&command);
 }
 
@@ -358,15 +397,14 @@ static bool
 run_next(struct mon_client *c)
 {
   size_t begin, end;
-  enum mon_frame frame = mon_frame_next(&c->framer, c->in, c->in_len, &begin, &end);
-  size_t used = frame == MON_FRAME_NONE ? begin : end;
+  const char *data = c->in + c->in_pos;
+  enum mon_frame frame = mon_frame_next(&c->framer, data, c->in_len - c->in_pos, &begin, &end);
 
   if (frame == MON_FRAME_OBJECT)
-    run_object(c, c->in + begin, end - begin);
+    run_object(c, data + begin, end - begin);
   else if (frame != MON_FRAME_NONE)
     refuse_frame(c, frame);
-  memmove(c->in, c->in + used, c->in_len - used);
-  c->in_len -= used;
+  c->in_pos += frame == MON_FRAME_NONE ? begin : end;
   return frame != MON_FRAME_NONE;
 }
 
@@ -376,6 +414,9 @@ run_next(struct mon_client *c)
 static bool
 receive(struct mon_client *c)
 {
+  memmove(c->in, c->in + c->in_pos, c->in_len - c->in_pos);
+  c->in_len -= c->in_pos;
+  c->in_pos = 0;
   if (c->in_len == c->in_size && c->in_size < INPUT_MAX)
   {
     c->in_size = c->in_size ? 2 * c->in_size : 4096;
@@ -402,17 +443,15 @@ is_over(const struct mon_client *c)
 {
   bool hears = c->all || c->protocols || !list_empty(&c->subscriptions);
 
-  return c->eof && c->out_pos == c->out_len && !c->show && !c->cursor && (c->tcp || !hears);
+  return c->eof && c->out_pos == c->out_len && !c->show && !c->list && !c->cursor && (c->tcp || !hears);
 }
 
 static bool
-do_something(struct mon_client *c, uint *commands)
+do_something(struct mon_client *c)
 {
-  if (tell_events(c) || tell_states(c))
+  if (mon_list_next(c) || tell_events(c) || tell_states(c))
     return true;
-  if (c->show)
-    return mon_show_next(c);
-  return (*commands)++ < COMMANDS_A_SLICE && run_next(c);
+  return c->show ? mon_show_next(c) : run_next(c);
 }
 
 /* True: there is more, and others should have their turn. */
@@ -420,18 +459,19 @@ static bool
 client_work(struct work *w UNUSED, void *data)
 {
   struct mon_client *c = data;
+  struct loop *loop = c->m->p.loop;
+  btime end = loop_now_fresh(loop) + STEPS;
   bool busy = true;
-  uint commands = 0;
 
-  for (uint i = 0; busy && has_room(c) && i < COMMANDS_A_SLICE; i++)
-    busy = do_something(c, &commands);
+  while (busy && has_room(c) && loop_now_fresh(loop) < end)
+    busy = do_something(c);
   if (!flush(c) || (!busy && is_over(c)))
   {
     mon_client_free(c);
     return false;
   }
 
-  bool reading = !c->eof && c->in_len < INPUT_MAX;
+  bool reading = !c->eof && c->in_len - c->in_pos < INPUT_MAX;
 
   fd_watch_events(c->watch, (reading ? FD_READ : 0) | (c->out_pos < c->out_len ? FD_WRITE : 0));
   return busy && has_room(c);
@@ -462,8 +502,7 @@ mon_client_new(struct monitor *m, int fd, bool tcp)
   c->work = work_new(p, m->p.loop, LOOP_CLI, client_work, c);
   list_init(&c->subscriptions);
   hash_init(&c->by_remote, p);
-  c->next = m->next;
-  list_add_tail(&m->clients, &c->n);
+  list_add_tail(&m->idle, &c->n);
   m->client_count++;
   m->accepted++;
   return c;
@@ -479,6 +518,7 @@ mon_client_free(struct mon_client *c)
     mon_unsubscribe(c, s);
   list_remove(&c->n);
   m->client_count--;
+  json_decref(c->list_tag);
   mon_show_free(c);
   rfree(c->pool);
 }

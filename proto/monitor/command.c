@@ -11,6 +11,7 @@
 #include "proto/monitor/command.h"
 
 #define INTERVAL_MIN BT_MS(1) /* as in bird.conf */
+#define TAG_MAX 256           /* it is repeated in each line of an answer */
 
 /* Where a member may stand: in a command of ours, or in an object of the other dialect. */
 #define IN(verb) (1u << (verb))
@@ -517,8 +518,9 @@ mon_command_parse(struct mon_command *c, const char *data, size_t size, struct m
   if (!object)
     return mon_error_set(error, "syntax", "", "%s, at byte %d", why.text, why.position);
   c->tag = json_incref(tag);
-  if (tag && !json_is_string(tag) && !json_is_number(tag))
-    ok = mon_error_set(error, "bad-value", "id", "id has to be a text or a number");
+  if (tag && !json_is_number(tag) && !(json_is_string(tag) && json_string_length(tag) <= TAG_MAX))
+    ok =
+        mon_error_set(error, "bad-value", "id", "id has to be a number or a text of up to %d bytes", TAG_MAX);
   else if (json_object_get(object, "MsgType"))
     ok = parse_notify(c, object, error);
   else if (json_object_get(object, "cmd"))

@@ -38,7 +38,7 @@ lose_first(struct monitor *m)
 {
   struct mon_client *c;
 
-  LIST_WALK (c, &m->clients, n)
+  LIST_WALK (c, &m->behind, n)
     mon_client_forget(c, *slot(m, m->first));
   drop_first(m);
 }
@@ -62,16 +62,15 @@ mon_events_resize(struct monitor *m)
   m->event_limit = limit;
 }
 
-/* Those that all have read. */
-static void
-drop_read(struct monitor *m)
+void
+mon_events_drop(struct monitor *m, uint max)
 {
   u64 oldest = m->next;
   struct mon_client *c;
 
-  LIST_WALK (c, &m->clients, n)
+  LIST_WALK (c, &m->behind, n)
     oldest = MIN(oldest, c->next);
-  while (m->first < oldest)
+  for (uint i = 0; i < max && m->first < oldest; i++)
     drop_first(m);
 }
 
@@ -82,8 +81,7 @@ mon_event_new(struct monitor *m, const struct bfd_key *key, u8 state, bool minor
   struct mon_event *ev;
   struct mon_client *c;
 
-  drop_read(m);
-  if (list_empty(&m->clients))
+  if (list_empty(&m->idle) && list_empty(&m->behind))
     return;
   if (m->next - m->first == m->event_limit)
     lose_first(m);
@@ -97,7 +95,7 @@ mon_event_new(struct monitor *m, const struct bfd_key *key, u8 state, bool minor
   ev->size = size;
   memcpy(ev->text, text, size);
   *slot(m, m->next++) = ev;
-  LIST_WALK (c, &m->clients, n)
+  LIST_WALK_SAFE (c, &m->idle, n)
     mon_client_event(c, ev);
 }
 

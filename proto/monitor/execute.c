@@ -7,7 +7,8 @@
 #include "sysdep/clock.h"
 #include "sysdep/log.h"
 
-#define SUBSCRIPTIONS_MAX 20000 /* of one client */
+#define SUBSCRIPTIONS_MAX 10000 /* of one client */
+#define LISTED_A_STEP 64
 
 /* Answers */
 
@@ -67,40 +68,58 @@ say_hello(struct mon_client *c, const struct mon_command *command)
   answer(c, command, object);
 }
 
-/* Written as it goes: there may be many. */
+static void
+say_text(struct mon_client *c, const char *text)
+{
+  mon_client_text(c, text, strlen(text));
+}
+
+/* One object, however many there are: it is written as it goes, and nothing else meanwhile. */
 static void
 list_sessions(struct mon_client *c, const struct mon_command *command)
 {
-  char *tag = command->tag ? json_dumps(command->tag, JSON_ENCODE_ANY) : NULL;
-  const char *comma = "";
-  struct mon_session *s;
-
-  mon_client_text(c, "{\"sessions\":[", 13);
-  LIST_WALK (s, &c->m->sessions, n)
-  {
-    mon_client_text(c, comma, strlen(comma));
-    mon_client_text(c, s->quoted, strlen(s->quoted));
-    comma = ",";
-  }
-  mon_client_text(c, "]", 1);
-  if (tag)
-  {
-    mon_client_text(c, ",\"id\":", 6);
-    mon_client_text(c, tag, strlen(tag));
-  }
-  mon_client_text(c, "}\n", 2);
-  free(tag);
+  c->list = c->m->sessions.ring.next;
+  c->list_tag = json_incref(command->tag);
+  c->list_first = true;
+  say_text(c, "{\"sessions\":[");
 }
 
 static void
-follow_protocols(struct mon_client *c, const struct mon_command *command)
+list_end(struct mon_client *c)
+{
+  char *tag = c->list_tag ? json_dumps(c->list_tag, JSON_ENCODE_ANY) : NULL;
+
+  say_text(c, tag ? "],\"id\":" : "]");
+  say_text(c, tag ? tag : "");
+  say_text(c, "}\n");
+  free(tag);
+  json_decref(c->list_tag);
+  c->list_tag = NULL;
+  c->list = NULL;
+}
+
+bool
+mon_list_next(struct mon_client *c)
+{
+  if (!c->list)
+    return false;
+  for (uint i = 0; i < LISTED_A_STEP && c->list != &c->m->sessions.ring; i++)
+  {
+    say_text(c, c->list_first ? "" : ",");
+    say_text(c, SKIP_BACK(struct mon_session, n, c->list)->quoted);
+    c->list_first = false;
+    c->list = c->list->next;
+  }
+  if (c->list == &c->m->sessions.ring)
+    list_end(c);
+  return true;
+}
+
+void
+mon_tell_protocols(struct mon_client *c)
 {
   struct proto *p;
 
-  c->protocols = !command->off;
-  answer(c, command, json_pack("{s:b}", "events", c->protocols));
-  if (!c->protocols)
-    return;
   LIST_WALK (p, proto_list(), n)
   {
     char text[MON_EVENT_SIZE];
@@ -108,6 +127,15 @@ follow_protocols(struct mon_client *c, const struct mon_command *command)
 
     mon_client_tell(c, "\"initial\":true,", text, size);
   }
+}
+
+static void
+follow_protocols(struct mon_client *c, const struct mon_command *command)
+{
+  c->protocols = !command->off;
+  answer(c, command, json_pack("{s:b}", "events", c->protocols));
+  if (c->protocols)
+    mon_tell_protocols(c);
 }
 
 /* Subscriptions */
@@ -153,23 +181,31 @@ resolve(struct mon_client *c, struct mon_command *command, struct mon_error *err
     id->kind = MON_MULTIHOP;
     id->local = w->local;
   }
+  /* Our requests are for our VRF, so this is what is meant. */
+  if (id->kind == MON_MULTIHOP && !id->name[0] && c->m->p.cf->vrf)
+    snprintf(id->name, sizeof(id->name), "%s", c->m->p.cf->vrf);
   return true;
 }
 
-/* What nobody else asks for has to be asked for by us, as long as somebody subscribes to it. */
+/*
+ * What nobody else asks for has to be asked for by us, as long as somebody subscribes to it. @there: the
+ * first of the sessions that are meant, NULL: there is none.
+ */
 static bool
-request(struct mon_client *c, struct mon_subscription *s, const struct mon_command *command, bool there,
-        struct mon_error *error)
+request(struct mon_client *c, struct mon_subscription *s, const struct mon_command *command,
+        const struct mon_session *there, struct mon_error *error)
 {
+  struct mon_ident id = there ? mon_ident_of(&there->key) : command->ident;
+
   if (s->request)
     return !command->wishes || mon_request_change(c->m, s->request, &command->wish, error);
-  if (there && !command->wishes && !mon_request_for(c->m, &command->ident))
+  if (there && !command->wishes && !mon_request_for(c->m, id.remote))
     return true;
   if (!may_request(c))
     return mon_error_set(error, "not-allowed", "session",
                          there ? "Nothing may be asked of sessions here"
                                : "There is no such session, and none is made here");
-  s->request = mon_request_new(c->m, command, error);
+  s->request = mon_request_new(c->m, &id, &command->wish, error);
   return s->request;
 }
 
@@ -273,7 +309,6 @@ mon_execute(struct mon_client *c, struct mon_command *command, struct mon_error 
 {
   bool ok = true;
 
-  c->speaks_notify = command->notify;
   if (!resolve(c, command, error))
     ok = false;
   else if (command->verb == MON_HELLO)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proto/monitor/monitor.h"
@@ -10,6 +11,8 @@
 
 #define RETRY BT_S(5) /* somebody else may have the address, for a while */
 #define ACCEPTED_A_SLICE 16
+#define CLIENTS_MAX 1000
+#define DESCRIPTORS_SPARED 128
 #define ACCEPT_PAUSE BT_S(1) /* with no descriptor left, say */
 
 struct mon_listener
@@ -65,9 +68,26 @@ take_tcp(struct mon_listener *l, int fd, ip_addr peer)
     mon_client_new(m, fd, true);
     return;
   }
-  close(fd);
-  m->refused++;
   log_rl(&m->limit, L_REMOTE, "%s: A connection from %s is not allowed", m->p.name, IP_STR(peer));
+  m->refused++;
+  close(fd);
+}
+
+/* Some descriptors are for others: the control socket, files, and what protocols need. */
+static bool
+is_full(struct monitor *m, int fd)
+{
+  struct rlimit limit;
+  bool full = m->client_count >= CLIENTS_MAX;
+
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    full = full || fd >= (int) (limit.rlim_cur - MIN(limit.rlim_cur / 4, (rlim_t) DESCRIPTORS_SPARED));
+  if (!full)
+    return false;
+  log_rl(&m->limit, L_ERR, "%s: There is no room for another client, %u are connected", m->p.name,
+         m->client_count);
+  m->refused++;
+  return true;
 }
 
 /* The result is that of accept(). */
@@ -77,7 +97,9 @@ take_next(struct mon_listener *l)
   ip_addr peer;
   int fd = l->path ? control_accept(l->watch->fd) : tcp_accept(l->watch->fd, &peer);
 
-  if (fd >= 0 && l->path)
+  if (fd >= 0 && is_full(l->m, fd))
+    close(fd);
+  else if (fd >= 0 && l->path)
     mon_client_new(l->m, fd, false);
   else if (fd >= 0)
     take_tcp(l, fd, peer);

@@ -20,7 +20,8 @@ monitor_start(struct proto *p)
 {
   struct monitor *m = (struct monitor *) p;
 
-  list_init(&m->clients);
+  list_init(&m->idle);
+  list_init(&m->behind);
   m->client_count = 0;
   m->accepted = m->refused = m->lost = 0;
   mon_events_start(m);
@@ -38,7 +39,9 @@ monitor_stop(struct proto *p)
   struct mon_client *c;
 
   mon_listen_stop(m);
-  LIST_WALK_SAFE (c, &m->clients, n)
+  LIST_WALK_SAFE (c, &m->idle, n)
+    mon_client_free(c);
+  LIST_WALK_SAFE (c, &m->behind, n)
     mon_client_free(c);
   mon_requests_stop(m); /* while there is still somebody to hear of it */
   proto_down(p);

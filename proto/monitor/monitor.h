@@ -58,7 +58,8 @@ struct monitor_config
 struct mon_session
 {
   struct node n;
-  struct hnode by_remote;
+  struct hnode by_remote, by_disc; /* by_disc: if it has one */
+  const void *source;              /* as in the news */
   struct bfd_key key;
   struct bfd_status status;
   u32 local_disc, remote_disc;
@@ -110,9 +111,10 @@ struct mon_client
   struct work *work;
   bool tcp;
   bool eof;           /* nothing more will come */
-  bool speaks_notify; /* as far as it has said anything */
+  bool speaks_notify; /* the last thing it said was of the other dialect */
+  bool is_behind;     /* as its list has it */
   char *in;
-  size_t in_len, in_size;
+  size_t in_pos, in_len, in_size;
   struct mon_framer framer;
   char *out;
   size_t out_pos, out_len, out_size;
@@ -122,12 +124,15 @@ struct mon_client
   struct htable by_remote; /* the same */
   uint subscription_count;
   u64 seq;   /* of the last event it was sent */
-  u64 next;  /* number of the first event it has not been sent */
+  u64 next;  /* while it is behind: number of the first event it has not been sent */
   uint lost; /* events that it would have been sent, had it read */
   /* sessions whose state it is still to be told: from here on, NULL: none */
   struct node *cursor;
   uint told;             /* so many have been */
   struct mon_show *show; /* that is not finished; NULL: none */
+  struct node *list;     /* the same of `list`: the next session */
+  json_t *list_tag;
+  bool list_first;
 };
 
 struct monitor
@@ -135,22 +140,28 @@ struct monitor
   struct proto p;
   /* sessions.c */
   struct list sessions; /* struct mon_session, the oldest first */
-  struct htable by_remote;
+  struct htable by_remote, by_disc;
   uint session_count;
   /* events.c: a ring of the last ones, from `first` up to `next` */
   struct mon_event **events;
   uint event_limit;
   u64 first, next;
   /* monitor.c */
-  struct list listeners, clients;
-  struct timer *retry; /* of listeners that could not be opened */
+  struct list listeners;
+  struct list idle, behind; /* struct mon_client: those who have been told all events, and the others */
+  struct timer *retry;      /* of listeners that could not be opened */
   uint client_count;
   struct log_limit limit;
   u64 accepted, refused, lost; /* connections; events */
   /* request.c */
-  struct list requests; /* struct mon_request: also those that linger */
-  uint request_count;
+  struct list requests, lingering; /* struct mon_request, the oldest first */
+  struct htable requests_by_remote;
+  uint request_count; /* of both */
 };
+
+#define FOR_MON_CLIENTS(c, m)           \
+  for (uint set_ = 0; set_ < 2; set_++) \
+    LIST_WALK (c, set_ ? &(m)->behind : &(m)->idle, n)
 
 static inline const struct monitor_config *
 monitor_config_of(const struct monitor *m)
@@ -172,6 +183,8 @@ size_t mon_session_text(const struct mon_session *s, const char *previous, char 
 /* events.c */
 void mon_events_start(struct monitor *m);
 void mon_events_resize(struct monitor *m); /* the limit is another one */
+/* Up to @max of those that everybody has been told. */
+void mon_events_drop(struct monitor *m, uint max);
 /* NULL: there is none of that number yet. */
 const struct mon_event *mon_event_at(const struct monitor *m, u64 number);
 /* @key NULL: of a protocol */
@@ -189,19 +202,20 @@ void mon_listen_show(const struct monitor *m, struct cli *cli);
 struct mon_request;
 void mon_requests_start(struct monitor *m);
 void mon_requests_stop(struct monitor *m);
-/* NULL: not to be had, with @error filled. @ident is resolved. */
-struct mon_request *mon_request_new(struct monitor *m, const struct mon_command *c, struct mon_error *error);
+/* NULL: not to be had, with @error filled. */
+struct mon_request *mon_request_new(struct monitor *m, const struct mon_ident *id,
+                                    const struct mon_wish *wish, struct mon_error *error);
 bool mon_request_change(struct monitor *m, struct mon_request *r, const struct mon_wish *wish,
                         struct mon_error *error);
 void mon_request_leave(struct monitor *m, struct mon_request *r); /* it goes after a while */
-/* Is there one, lingering or not, that may stand behind sessions @id means? */
-bool mon_request_for(const struct monitor *m, const struct mon_ident *id);
+/* Is there one, lingering or not, for that address? */
+bool mon_request_for(const struct monitor *m, ip_addr remote);
 void mon_requests_follow(struct monitor *m); /* the configuration is another one */
 
 /* client.c */
 struct mon_client *mon_client_new(struct monitor *m, int fd, bool tcp);
 void mon_client_free(struct mon_client *c);
-void mon_client_event(struct mon_client *c, const struct mon_event *ev);  /* a new one */
+void mon_client_event(struct mon_client *c, const struct mon_event *ev);  /* a new one; it is idle */
 void mon_client_forget(struct mon_client *c, const struct mon_event *ev); /* it goes, read or not */
 void mon_client_session_gone(struct mon_client *c, const struct mon_session *s);
 /* Send a line: an object, with what the command it answers had as `id`. Takes @object over. */
@@ -216,6 +230,8 @@ void mon_client_wake(struct mon_client *c); /* there may be something to send */
 
 /* execute.c */
 void mon_execute(struct mon_client *c, struct mon_command *command, struct mon_error *error);
+bool mon_list_next(struct mon_client *c); /* go on with `list`; false: there is none */
+void mon_tell_protocols(struct mon_client *c);
 void mon_refuse(struct mon_client *c, const struct mon_command *command, const struct mon_error *error);
 size_t mon_protocol_text(const struct proto *p, char *buf); /* into MON_EVENT_SIZE, as mon_session_text() */
 void mon_unsubscribe(struct mon_client *c, struct mon_subscription *s);

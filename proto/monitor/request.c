@@ -10,9 +10,12 @@
 #include "proto/monitor/monitor.h"
 #include "sysdep/log.h"
 
+#define LINGER_MAX BT_S(60) /* unless the configuration says so */
+
 struct mon_request
 {
   struct node n;
+  struct hnode by_remote;
   struct monitor *m;
   struct bfd_request *request;
   struct mon_wish wish;
@@ -57,15 +60,16 @@ no_key(struct mon_error *error, const struct mon_wish *wish)
   return mon_error_set(error, "bad-value", "authentication", "There is no authentication \"%s\"", wish->key);
 }
 
+/* Whom to believe is for the configuration to say, where it does. */
 static struct bfd_peer
-peer_for(const struct monitor *m, const struct mon_command *c)
+peer_for(const struct monitor *m, const struct mon_ident *id, const struct mon_wish *wish)
 {
-  const struct mon_ident *id = &c->ident;
   struct bfd_peer peer = {
     .hop = id->kind == MON_MULTIHOP ? BFD_MULTIHOP : BFD_DIRECT,
     .vrf = m->p.cf->vrf,
     .remote = id->remote,
-    .local = id->kind == MON_MULTIHOP ? id->local : c->wish.local,
+    .local = id->kind == MON_MULTIHOP ? id->local : wish->local,
+    .yields = true,
     .client = m->p.name,
   };
 
@@ -76,22 +80,43 @@ peer_for(const struct monitor *m, const struct mon_command *c)
   return peer;
 }
 
-struct mon_request *
-mon_request_new(struct monitor *m, const struct mon_command *c, struct mon_error *error)
+static void request_free(struct mon_request *r);
+
+/* The new one is among them; those that linger make room. */
+static bool
+has_room(struct monitor *m, struct mon_error *error)
 {
   uint limit = monitor_config_of(m)->request_limit;
-  struct bfd_peer peer = peer_for(m, c);
+
+  while (m->request_count > limit && !list_empty(&m->lingering))
+    request_free(SKIP_BACK(struct mon_request, n, list_first(&m->lingering)));
+  return m->request_count <= limit ||
+         mon_error_set(error, "limit", "session", "%u sessions have been asked for, which is the limit",
+                       limit);
+}
+
+/* What would believe others than the session that is there does, would never be served. */
+static bool
+differs(const struct mon_request *r, struct mon_error *error)
+{
+  if (r->request->aside)
+    mon_error_set(error, "differs", "session",
+                  "The session to %s has other authentication or another minimum TTL",
+                  IP_STR(r->request->remote));
+  return r->request->aside;
+}
+
+struct mon_request *
+mon_request_new(struct monitor *m, const struct mon_ident *id, const struct mon_wish *wish,
+                struct mon_error *error)
+{
+  struct bfd_peer peer = peer_for(m, id, wish);
   struct bfd_options options;
   struct mon_request *r;
 
-  if (m->request_count >= limit)
+  if (!options_for(m, wish, &options))
   {
-    mon_error_set(error, "limit", "session", "%u sessions have been asked for, which is the limit", limit);
-    return NULL;
-  }
-  if (!options_for(m, &c->wish, &options))
-  {
-    no_key(error, &c->wish);
+    no_key(error, wish);
     return NULL;
   }
   if (peer.hop == BFD_DIRECT && ip_is_link_local(peer.remote) && !peer.ifname)
@@ -102,10 +127,17 @@ mon_request_new(struct monitor *m, const struct mon_command *c, struct mon_error
   }
   r = mb_alloc(m->p.pool, sizeof(*r));
   r->m = m;
-  r->wish = c->wish;
+  r->wish = *wish;
   r->request = bfd_request_new(m->p.pool, &peer, &options, request_hook, NULL);
   list_add_tail(&m->requests, &r->n);
+  hash_add(&m->requests_by_remote, &r->by_remote, ip_hash(id->remote));
   m->request_count++;
+  /* Now, for the session of one that lingered may be the same. */
+  if (!has_room(m, error) || differs(r, error))
+  {
+    request_free(r);
+    return NULL;
+  }
   return r;
 }
 
@@ -154,6 +186,7 @@ static void
 request_free(struct mon_request *r)
 {
   list_remove(&r->n);
+  hash_remove(&r->m->requests_by_remote, &r->by_remote);
   r->m->request_count--;
   rfree(r->request);
   rfree(r->linger);
@@ -173,7 +206,7 @@ detection_time(const struct mon_request *r)
   struct bfd_params params = BFD_PARAMS_DEFAULT;
 
   bfd_options_apply(&params, &r->wish.options);
-  return (btime) params.detect_mult * MAX(params.min_rx, params.min_tx);
+  return MIN((btime) params.detect_mult * MAX(params.min_rx, params.min_tx), LINGER_MAX);
 }
 
 void
@@ -181,17 +214,17 @@ mon_request_leave(struct monitor *m, struct mon_request *r)
 {
   btime linger = monitor_config_of(m)->linger;
 
+  list_remove(&r->n);
+  list_add_tail(&m->lingering, &r->n);
   r->linger = timer_new(m->p.pool, m->p.loop, linger_over, r);
   timer_set_in(r->linger, linger == BT_NEVER ? detection_time(r) : linger);
 }
 
 bool
-mon_request_for(const struct monitor *m, const struct mon_ident *id)
+mon_request_for(const struct monitor *m, ip_addr remote)
 {
-  struct mon_request *r;
-
-  LIST_WALK (r, &m->requests, n)
-    if (ip_equal(r->request->remote, id->remote))
+  for (struct hnode *n = hash_first(&m->requests_by_remote, ip_hash(remote)); n; n = hash_again(n))
+    if (ip_equal(SKIP_BACK(struct mon_request, by_remote, n)->request->remote, remote))
       return true;
   return false;
 }
@@ -200,6 +233,8 @@ void
 mon_requests_start(struct monitor *m)
 {
   list_init(&m->requests);
+  list_init(&m->lingering);
+  hash_init(&m->requests_by_remote, m->p.pool);
   m->request_count = 0;
 }
 
@@ -209,6 +244,8 @@ mon_requests_stop(struct monitor *m)
   struct mon_request *r;
 
   LIST_WALK_SAFE (r, &m->requests, n)
+    request_free(r);
+  LIST_WALK_SAFE (r, &m->lingering, n)
     request_free(r);
 }
 

@@ -32,11 +32,13 @@ find(const struct monitor *m, const struct bfd_key *key)
 const struct mon_session *
 mon_session_of_disc(const struct monitor *m, u32 local_disc)
 {
-  struct mon_session *s;
+  for (struct hnode *n = hash_first(&m->by_disc, hash_u64(local_disc)); n; n = hash_again(n))
+  {
+    const struct mon_session *s = SKIP_BACK(struct mon_session, by_disc, n);
 
-  LIST_WALK (s, &m->sessions, n)
     if (s->local_disc == local_disc)
       return s;
+  }
   return NULL;
 }
 
@@ -111,10 +113,23 @@ tell(struct monitor *m, struct mon_session *s, const char *previous, bool minor)
 }
 
 static void
-take_news(struct mon_session *s, const struct bfd_news *news)
+set_disc(struct monitor *m, struct mon_session *s, u32 local_disc)
 {
+  if (s->local_disc == local_disc)
+    return;
+  if (s->local_disc)
+    hash_remove(&m->by_disc, &s->by_disc);
+  s->local_disc = local_disc;
+  if (local_disc)
+    hash_add(&m->by_disc, &s->by_disc, hash_u64(local_disc));
+}
+
+static void
+take_news(struct monitor *m, struct mon_session *s, const struct bfd_news *news)
+{
+  s->source = news->source;
   s->status = news->status;
-  s->local_disc = news->local_disc;
+  set_disc(m, s, news->local_disc);
   s->remote_disc = news->remote_disc;
   s->verdict = news->verdict;
   s->at = news->at;
@@ -128,7 +143,7 @@ session_new(struct monitor *m, const struct bfd_news *news)
 
   s->key = *news->key;
   s->quoted = quote(m->p.pool, MON_IDENT_STR(&id));
-  take_news(s, news);
+  take_news(m, s, news);
   hash_add(&m->by_remote, &s->by_remote, ip_hash(s->key.remote));
   list_add_tail(&m->sessions, &s->n);
   m->session_count++;
@@ -147,8 +162,9 @@ session_gone(struct monitor *m, struct mon_session *s)
   s->at = clock_now();
   s->word = MON_DESTROYED;
   tell(m, s, previous, false);
-  LIST_WALK (c, &m->clients, n)
-    mon_client_session_gone(c, s);
+  FOR_MON_CLIENTS(c, m)
+  mon_client_session_gone(c, s);
+  set_disc(m, s, 0);
   hash_remove(&m->by_remote, &s->by_remote);
   list_remove(&s->n);
   m->session_count--;
@@ -161,12 +177,22 @@ session_changed(struct monitor *m, struct mon_session *s, const struct bfd_news 
 {
   u8 state = s->status.state, word = s->word;
 
-  take_news(s, news);
+  take_news(m, s, news);
   s->word = word_for(&s->status, word);
 
   bool minor = word == s->word && state != BFD_ADMIN_DOWN && s->status.state != BFD_ADMIN_DOWN;
 
   tell(m, s, words[word], minor);
+}
+
+/* Told of once more, perhaps by another instance, which has it from now on. */
+static void
+session_again(struct monitor *m, struct mon_session *s, const struct bfd_news *news)
+{
+  if (s->status.state != news->status.state)
+    session_changed(m, s, news);
+  else
+    take_news(m, s, news);
 }
 
 static void
@@ -177,9 +203,15 @@ news_hook(const struct bfd_news *news, void *data)
 
   if (!s && news->kind == BFD_NEWS_SESSION)
     session_new(m, news);
-  else if (s && news->kind == BFD_NEWS_STATE)
+  else if (s && news->kind == BFD_NEWS_SESSION)
+    session_again(m, s, news);
+  else if (!s || s->source != news->source)
+    return; /* it has moved from there */
+  else if (news->kind == BFD_NEWS_STATE)
     session_changed(m, s, news);
-  else if (s && news->kind == BFD_NEWS_GONE)
+  else if (news->kind == BFD_NEWS_REST)
+    take_news(m, s, news);
+  else
     session_gone(m, s);
 }
 
@@ -188,6 +220,7 @@ mon_sessions_start(struct monitor *m)
 {
   list_init(&m->sessions);
   hash_init(&m->by_remote, m->p.pool);
+  hash_init(&m->by_disc, m->p.pool);
   m->session_count = 0;
   bfd_watch_new(m->p.pool, news_hook, m);
 }

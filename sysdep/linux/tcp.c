@@ -6,6 +6,8 @@
 #include "sysdep/linux/sockaddr.h"
 #include "sysdep/socket.h"
 
+#define PATIENCE 30 /* s */
+
 static int
 fail(int fd)
 {
@@ -49,6 +51,11 @@ tcp_accept(int fd, ip_addr *peer)
   *peer = sa.sa.sa_family == AF_INET ? ip_from_bytes((const byte *) &sa.v4.sin_addr, 4)
                                      : ip_from_bytes((const byte *) &sa.v6.sin6_addr, 16);
   set_option(conn, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_option(conn, SOL_SOCKET, SO_KEEPALIVE, 1); /* a client whose machine has died goes in the end */
+  /* A client whose machine has died goes, whether there is something to be said to it or not. */
+  set_option(conn, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(conn, IPPROTO_TCP, TCP_KEEPIDLE, PATIENCE / 3);
+  set_option(conn, IPPROTO_TCP, TCP_KEEPINTVL, PATIENCE / 3);
+  set_option(conn, IPPROTO_TCP, TCP_KEEPCNT, 2);
+  set_option(conn, IPPROTO_TCP, TCP_USER_TIMEOUT, PATIENCE * 1000);
   return conn;
 }
