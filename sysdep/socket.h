@@ -61,10 +61,12 @@ u32 udp_receive_drops(int fd);
 
 /*
  * IP, sending: whole packets, headers included, to many peers through one socket, which receives nothing. It
- * takes CAP_NET_RAW. What is sent goes the way of all packets: routes, neighbours, packet filter.
+ * takes CAP_NET_RAW, but for a sender with a port. What is sent goes the way of all packets: routes,
+ * neighbours, packet filter.
  */
 struct ip_sender
 {
+  u16 port;      /* not whole packets, but what UDP carries, from this port with TTL 255; 0: whole packets */
   ip_addr local; /* sent from, as rules of routing see it */
   uint ifindex;  /* bind to this interface or VRF device; 0: to none */
   bool on_link;  /* IPv4: treat peers as on link there, whatever routes say */
@@ -87,7 +89,8 @@ int link_sender_open(void);
 struct send_batch;
 struct send_batch *send_batch_new(pool *p, void (*failed)(void *owner, int error, void *data), void *data);
 byte *send_batch_room(struct send_batch *b, int fd); /* SEND_PACKET_SIZE bytes */
-void send_batch_add(struct send_batch *b, size_t size, ip_addr to, uint ifindex, void *owner);
+/* @port: 0 with whole packets */
+void send_batch_add(struct send_batch *b, size_t size, ip_addr to, u16 port, uint ifindex, void *owner);
 #define LLADDR_SIZE 6
 void send_batch_add_link(struct send_batch *b, size_t size, bool v6, uint ifindex,
                          const byte lladdr[LLADDR_SIZE], void *owner);

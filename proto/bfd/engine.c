@@ -608,6 +608,9 @@ engine_add(struct bfd_engine *e, const struct bfd_cmd *cmd)
     s = session_new(e, cmd);
   s->id = cmd->id;
   s->port = cmd->source_port;
+  s->peer_port = cmd->port;
+  if (!s->peer_port)
+    s->peer_port = s->key.hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP;
   if (!s->note)
   {
     s->note = msg_alloc(sizeof(struct bfd_note));
@@ -625,6 +628,15 @@ engine_change(struct bfd_engine *e, const struct bfd_cmd *cmd)
 
   if (s)
     session_configure(e, s, cmd);
+}
+
+static void
+engine_ask(struct bfd_engine *e, u64 id)
+{
+  struct engine_session *s = find_by_id(e, id);
+
+  if (s)
+    bfd_session_poll(&s->v);
 }
 
 /* Say AdminDown while it can be heard: now, then a few times more. RFC 5880 6.8.16. */
@@ -732,7 +744,10 @@ bfd_engine_message(struct msg *m, void *engine)
     engine_set(e, (struct bfd_set_cmd *) msg);
     break;
   case BFD_RESET:
-    engine_reset(e, ((struct bfd_reset_cmd *) msg)->id);
+    engine_reset(e, ((struct bfd_session_cmd *) msg)->id);
+    break;
+  case BFD_ASK:
+    engine_ask(e, ((struct bfd_session_cmd *) msg)->id);
     break;
   case BFD_OFFLOAD:
     engine_offload_start(e, ((struct bfd_offload_cmd *) msg)->ring);

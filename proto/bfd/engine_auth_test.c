@@ -561,7 +561,7 @@ min_ttl_refuses_what_came_from_too_far(void **ctx UNUSED)
 static void
 reset_counters(struct host *h, u64 id)
 {
-  struct bfd_reset_cmd *cmd = msg_alloc(sizeof(*cmd));
+  struct bfd_session_cmd *cmd = msg_alloc(sizeof(*cmd));
 
   cmd->id = id;
   post(h, BFD_RESET, &cmd->msg);

@@ -61,7 +61,7 @@ struct engine_session
   struct session_timer tx, detect;
   btime tx_base;                /* when the last periodic packet was sent; 0: none on this path */
   struct engine_sender *sender; /* NULL: not needed so far */
-  u16 port;                     /* source port */
+  u16 port, peer_port;          /* sent from, and to */
   bool leaving;                 /* removed; saying AdminDown */
   u8 farewells;                 /* packets of that kind sent */
   struct bfd_note *note;        /* NULL while it travels */

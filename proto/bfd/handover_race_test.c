@@ -727,7 +727,7 @@ commands_find_what_has_moved(void **ctx UNUSED)
   struct trio x;
   struct bfd_info info;
   struct bfd_cmd cmd;
-  struct bfd_reset_cmd *reset;
+  struct bfd_session_cmd *reset;
 
   start_settled(&x, ENGINES, 2);
   add_up(&x, SECOND);

@@ -161,7 +161,7 @@ bfd_cmd_enable(struct cli *c, const struct bfd_which *which)
 static struct bfd_msg *
 reset_command(u64 id)
 {
-  struct bfd_reset_cmd *cmd = msg_alloc(sizeof(*cmd));
+  struct bfd_session_cmd *cmd = msg_alloc(sizeof(*cmd));
 
   cmd->msg.kind = BFD_RESET;
   cmd->id = id;

@@ -27,6 +27,7 @@ enum bfd_msg_kind
   BFD_UNLISTEN,
   BFD_SET,     /* what holds for all sessions */
   BFD_RESET,   /* counters */
+  BFD_ASK,     /* begin a Poll Sequence */
   BFD_OFFLOAD, /* sessions may want to be offloaded */
   BFD_TEAM,    /* who the engines are; answered by BFD_TEAM_DONE */
   BFD_QUIT,    /* remove everything; answered by BFD_STOPPED when the last session has gone */
@@ -94,6 +95,7 @@ struct bfd_cmd
   /* ADD only. The discriminator is that of no other session, but for one that is saying goodbye. */
   struct bfd_key key;
   u16 source_port; /* RFC 5881 section 4 */
+  u16 port;        /* of the peer; 0: that of RFC 5881 or RFC 5883 */
   struct bfd_path path;
   struct bfd_params params;
   /* How long the peer may take to follow other keys; BFD_KEYS_TICK: only the time of day changed. */
@@ -149,11 +151,11 @@ struct bfd_team_cmd
   struct mailbox *mailbox[BFD_ENGINES_MAX];
 };
 
-/* RESET */
-struct bfd_reset_cmd
+/* RESET, ASK */
+struct bfd_session_cmd
 {
   struct bfd_msg msg;
-  u64 id; /* 0: of all sessions, and those of the engine */
+  u64 id; /* RESET: 0 for all sessions and the engine */
 };
 
 struct bfd_snapshot_cmd

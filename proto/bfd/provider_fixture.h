@@ -79,7 +79,7 @@ id_of(const struct bfd_msg *msg)
 {
   if (msg->kind <= BFD_REMOVE)
     return ((const struct bfd_cmd *) msg)->id >> 32;
-  return msg->kind == BFD_RESET ? ((const struct bfd_reset_cmd *) msg)->id >> 32
+  return msg->kind == BFD_RESET ? ((const struct bfd_session_cmd *) msg)->id >> 32
                                 : ((const struct bfd_listen_cmd *) msg)->id;
 }
 

@@ -121,6 +121,13 @@ step(struct bfd_session *s, enum bfd_event event, btime now)
   return todo | BFD_DO_NOTIFY | BFD_DO_SEND | BFD_DO_TX_TIMER | BFD_DO_DETECTION;
 }
 
+void
+bfd_session_poll(struct bfd_session *s)
+{
+  if (s->state == BFD_UP && s->poll == BFD_POLL_NONE)
+    poll_start(s);
+}
+
 uint
 bfd_session_event(struct bfd_session *s, enum bfd_event event, btime now)
 {

@@ -91,6 +91,8 @@ void bfd_session_set_keys(struct bfd_session *s, const struct bfd_keys *keys, bt
 uint bfd_session_receive(struct bfd_session *s, const struct bfd_packet *pkt, btime arrival);
 
 /* DETECT_EXPIRED, DISABLE or ENABLE. */
+/* Ask the peer with the next packets, though nothing has changed; not while it is being asked. */
+void bfd_session_poll(struct bfd_session *s);
 uint bfd_session_event(struct bfd_session *s, enum bfd_event event, btime now);
 
 /* When the peer is declared silent; BT_NEVER while it is not watched. */

@@ -4,7 +4,7 @@
  * Sessions with the same interface and local address share a socket, which takes whole packets: so each has a
  * source port of its own without a socket of its own, and all that is due at one time goes out in few system
  * calls. Errors are counted and never stop a session: what the network thinks of our packets is for BFD to
- * find out.
+ * find out. Without the privilege for that each session has a UDP socket.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,13 +41,14 @@ static const struct resource_class sender_class = { .name = "BFD sender",
 static bool
 same_sender(const struct ip_sender *a, const struct ip_sender *b)
 {
-  return ip_equal(a->local, b->local) && a->ifindex == b->ifindex && a->on_link == b->on_link;
+  return ip_equal(a->local, b->local) && a->ifindex == b->ifindex && a->on_link == b->on_link &&
+         a->port == b->port;
 }
 
 static struct engine_sender *
 sender_for(struct bfd_engine *e, const struct ip_sender *how)
 {
-  u32 hash = hash_u64((u64) ip_hash(how->local) << 32 | how->ifindex << 1 | how->on_link);
+  u32 hash = hash_u64((u64) ip_hash(how->local) << 32 | how->ifindex << 1 | how->on_link) + how->port;
   struct engine_sender *x;
 
   for (struct hnode *n = hash_first(&e->senders, hash); n; n = hash_again(n))
@@ -61,20 +62,14 @@ sender_for(struct bfd_engine *e, const struct ip_sender *how)
   return x;
 }
 
-/* The way out of @s; opened anew where that failed before. */
-static struct engine_sender *
-session_sender(struct bfd_engine *e, struct engine_session *s)
+static void
+take_sender(struct bfd_engine *e, struct engine_session *s, u16 port)
 {
-  if (!s->sender)
-  {
-    s->sender = sender_for(e, &(struct ip_sender){ .local = s->path.local,
-                                                   .ifindex = s->path.ifindex,
-                                                   .on_link = s->key.hop == BFD_DIRECT });
-    s->sender->users++;
-  }
-  if (s->sender->fd < 0)
-    s->sender->fd = ip_sender_open(&s->sender->how);
-  return s->sender;
+  s->sender = sender_for(e, &(struct ip_sender){ .local = s->path.local,
+                                                 .ifindex = s->path.ifindex,
+                                                 .on_link = s->key.hop == BFD_DIRECT,
+                                                 .port = port });
+  s->sender->users++;
 }
 
 void
@@ -88,6 +83,23 @@ engine_drop_sender(struct bfd_engine *e, struct engine_session *s)
     return;
   hash_remove(&e->senders, &x->n);
   rfree(x);
+}
+
+/* The way out of @s; opened anew where that failed before. Who may not send whole packets has a socket of its
+ * own. */
+static struct engine_sender *
+session_sender(struct bfd_engine *e, struct engine_session *s)
+{
+  if (!s->sender)
+    take_sender(e, s, 0);
+  else if (s->sender->fd < 0)
+    s->sender->fd = ip_sender_open(&s->sender->how);
+  if (s->sender->fd == -EPERM && !s->sender->how.port)
+  {
+    engine_drop_sender(e, s);
+    take_sender(e, s, s->port);
+  }
+  return s->sender;
 }
 
 static const char *
@@ -170,7 +182,8 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
   struct bfd_packet pkt = bfd_session_packet(&s->v, kind, loop_now(e->loop));
   bool link = engine_offload_sends(e, s, kind);
   struct send_batch *out = link ? e->out_link : e->out;
-  int fd = link ? e->link->fd : session_sender(e, s)->fd;
+  struct engine_sender *x = link ? e->link : session_sender(e, s);
+  int fd = x->fd;
 
   if (fd < 0)
   {
@@ -182,11 +195,11 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
     .from = s->path.local,
     .to = s->key.remote,
     .from_port = s->port,
-    .to_port = s->key.hop == BFD_DIRECT ? BFD_PORT_DIRECT : BFD_PORT_MULTIHOP,
+    .to_port = s->peer_port,
     .ttl = 255,
     .tos = DSCP_CS6,
   };
-  byte *packet = send_batch_room(out, fd), *data = packet + datagram_header(&d);
+  byte *packet = send_batch_room(out, fd), *data = packet + (x->how.port ? 0 : datagram_header(&d));
 
   engine_trace(e, "Packet to", s->key.remote, &pkt);
   bfd_packet_encode(&pkt, data);
@@ -198,11 +211,12 @@ engine_send(struct bfd_engine *e, struct engine_session *s, enum bfd_tx_kind kin
     send_failed(e, s, ENOKEY);
     return;
   }
-  size = datagram_wrap(packet, &d, size);
+  if (!x->how.port)
+    size = datagram_wrap(packet, &d, size);
   if (link)
     send_batch_add_link(out, size, !ip_is_v4(d.to), s->path.ifindex, s->off->lladdr, s);
   else
-    send_batch_add(out, size, d.to, s->path.ifindex, s);
+    send_batch_add(out, size, d.to, x->how.port ? d.to_port : 0, s->path.ifindex, s);
   s->tx_count++;
   e->stats.tx++;
 }

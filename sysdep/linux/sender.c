@@ -36,18 +36,31 @@ set_options(int fd, const struct ip_sender *how)
   return !how->on_link || set_int(fd, SO_DONTROUTE, 1);
 }
 
+/* What the headers of whole packets say. */
+static bool
+set_header(int fd, bool v6)
+{
+  int ttl = 255, tos = 0xc0; /* CS6 */
+
+  if (v6)
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl)) == 0 &&
+           setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos)) == 0;
+  return setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) == 0 &&
+         setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)) == 0;
+}
+
 int
 ip_sender_open(const struct ip_sender *how)
 {
-  int family = ip_is_v4(how->local) ? AF_INET : AF_INET6;
-  int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW);
+  int family = ip_is_v4(how->local) ? AF_INET : AF_INET6, type = how->port ? SOCK_DGRAM : SOCK_RAW;
+  int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, how->port ? 0 : IPPROTO_RAW);
   union sockaddr_ip sa;
   int error;
 
   if (fd < 0)
     return -errno;
-  if (set_options(fd, how) &&
-      bind(fd, &sa.sa, sockaddr_fill(&sa, family == AF_INET6, how->local, 0, how->ifindex)) == 0)
+  if (set_options(fd, how) && (!how->port || set_header(fd, family == AF_INET6)) &&
+      bind(fd, &sa.sa, sockaddr_fill(&sa, family == AF_INET6, how->local, how->port, how->ifindex)) == 0)
     return fd;
   error = errno;
   close(fd);
@@ -143,11 +156,11 @@ add(struct send_batch *b, size_t size, void *owner)
 }
 
 void
-send_batch_add(struct send_batch *b, size_t size, ip_addr to, uint ifindex, void *owner)
+send_batch_add(struct send_batch *b, size_t size, ip_addr to, u16 port, uint ifindex, void *owner)
 {
   uint i = add(b, size, owner);
 
-  b->messages[i].msg_hdr.msg_namelen = sockaddr_fill(&b->to[i].ip, !ip_is_v4(to), to, 0, ifindex);
+  b->messages[i].msg_hdr.msg_namelen = sockaddr_fill(&b->to[i].ip, !ip_is_v4(to), to, port, ifindex);
 }
 
 void

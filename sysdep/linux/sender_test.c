@@ -113,7 +113,7 @@ add(struct fixture *f, ip_addr to, u16 from_port, byte number)
   byte *packet = send_batch_room(f->out, f->sender);
 
   packet[datagram_header(&d)] = number;
-  send_batch_add(f->out, datagram_wrap(packet, &d, 1), to, 0, &owners[number]);
+  send_batch_add(f->out, datagram_wrap(packet, &d, 1), to, 0, 0, &owners[number]);
 }
 
 /* The next @count packets are numbered from @first on. */

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import time
 
@@ -10,44 +9,15 @@ import pytest
 
 from lab import heal, silent_cut, wait_until
 from nslib import run
+from program import Program
 from scenario import DETECTION, FAST, wait_fast
 from test_monitor import World
 
 FAST_OPTIONS = ("--interval", "50", "--multiplier", "3")
 
 
-class Program:
-    """bfdmon in the daemon's namespace; what it has printed is kept."""
-
-    def __init__(self, world, *args):
-        self.world = world
-        self.out_path = os.path.join(world.one.dir, f"out{len(os.listdir(world.one.dir))}")
-        with open(self.out_path, "wb") as out, world.ns.inside():
-            self.proc = subprocess.Popen([world.one.binary("bfdmon"), "-s", world.path, *args], stdout=out,
-                                         stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=world.one.dir)
-
-    def lines(self):
-        with open(self.out_path, encoding="utf-8") as f:
-            return f.read().splitlines()
-
-    def wait_line(self, *parts, limit=4):
-        return wait_until(lambda: next((x for x in self.lines() if all(p in x for p in parts)), None), limit,
-                          lambda: f"{parts} in {self.lines()}")
-
-    def wait(self, limit=5):
-        return self.proc.wait(limit)
-
-    def stop(self):
-        self.proc.send_signal(signal.SIGTERM)
-        return self.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        if self.proc.poll() is None:
-            self.proc.kill()
-            self.proc.wait()
+def bfdmon(world, *args):
+    return Program(world.ns, world.one.binary("bfdmon"), "-s", world.path, *args, cwd=world.one.dir)
 
 
 @pytest.fixture(name="world")
@@ -63,7 +33,7 @@ def fixture_empty(lab):
 
 
 def answer(world, *args, status=0):
-    with Program(world, *args) as program:
+    with bfdmon(world, *args) as program:
         assert program.wait() == status, program.lines()
         return program.lines()
 
@@ -79,7 +49,7 @@ def test_list_and_show(world):
 
 
 def test_watch_says_what_happens(world):
-    with Program(world, "watch") as program:
+    with bfdmon(world, "watch") as program:
         program.wait_line(world.id, " up ")
         silent_cut(world.link)
         program.wait_line(world.id, "expired", "Time expired, peer silent")
@@ -89,7 +59,7 @@ def test_watch_says_what_happens(world):
 
 
 def test_up_asks_for_a_session_as_long_as_it_runs(empty):
-    with Program(empty, "up", empty.remote, *FAST_OPTIONS) as program:
+    with bfdmon(empty, "up", empty.remote, *FAST_OPTIONS) as program:
         program.wait_line(empty.id, " up ")
         wait_fast(empty.one, empty.remote)
         program.stop()
@@ -99,10 +69,9 @@ def test_up_asks_for_a_session_as_long_as_it_runs(empty):
 def test_wait_ends_when_it_has_come_up(empty):
     assert answer(empty, "wait", "10.77.1.9", "up", "--timeout", "300ms", status=1) == []
     assert answer(empty, "wait", empty.remote, "up", *FAST_OPTIONS) == []
-    with Program(empty, "up", empty.remote, *FAST_OPTIONS) as program:
+    with bfdmon(empty, "up", empty.remote, *FAST_OPTIONS) as program:
         program.wait_line(" up ")
-        with Program(empty, "wait", empty.id, "down") as waiting:
-            waiting.world = empty
+        with bfdmon(empty, "wait", empty.id, "down") as waiting:
             silent_cut(empty.link)
             assert waiting.wait() == 0
 
@@ -116,13 +85,13 @@ def test_a_wrong_command_line_ends_with_2(empty, args):
 
 
 def test_no_daemon_ends_with_3(empty):
-    with Program(empty, "-s", "/nonexistent/sock", "list") as program:
+    with bfdmon(empty, "-s", "/nonexistent/sock", "list") as program:
         assert program.wait() == 3
         assert "No such file" in program.lines()[0]
 
 
 def test_a_refusal_ends_with_4(empty):
-    with Program(empty, "up", "fe80::1") as program:
+    with bfdmon(empty, "up", "fe80::1") as program:
         assert program.wait() == 4 and "fe80::1: A link-local address needs an interface" in program.lines()[-1]
     assert "session has to be" in answer(empty, "wait", "300.1.1.1", "up", status=4)[-1]
 
@@ -131,7 +100,7 @@ def test_exec_withdraws_an_address_when_the_session_fails(empty):
     def has_address():
         with empty.ns.inside():
             return "192.0.2.53" in run("ip", "-4", "addr", "show", "dev", "lo")
-    with Program(empty, "exec", empty.remote, *FAST_OPTIONS, "--on-up", "ip addr add 192.0.2.53/32 dev lo",
+    with bfdmon(empty, "exec", empty.remote, *FAST_OPTIONS, "--on-up", "ip addr add 192.0.2.53/32 dev lo",
                  "--on-down", "ip addr del 192.0.2.53/32 dev lo 2>/dev/null; echo $BFD_EVENT $BFD_VERDICT") as program:
         wait_until(has_address, 5, "the address")
         cut = silent_cut(empty.link)
@@ -144,7 +113,7 @@ def test_exec_withdraws_an_address_when_the_session_fails(empty):
 
 
 def test_a_restarted_daemon_is_found_again(world):
-    with Program(world, "watch", world.id) as program:
+    with bfdmon(world, "watch", world.id) as program:
         program.wait_line(" up ")
         world.one.stop()
         program.wait_line("no connection")
@@ -154,7 +123,7 @@ def test_a_restarted_daemon_is_found_again(world):
 
 
 def test_an_asked_for_session_is_asked_for_again(empty):
-    with Program(empty, "up", empty.remote, *FAST_OPTIONS) as program:
+    with bfdmon(empty, "up", empty.remote, *FAST_OPTIONS) as program:
         program.wait_line(" up ")
         empty.one.stop()
         empty.one.start()
@@ -164,7 +133,7 @@ def test_an_asked_for_session_is_asked_for_again(empty):
 
 def test_a_lost_daemon_counts_as_down_for_those_who_say_so(empty):
     mark = os.path.join(empty.one.dir, "mark")
-    with Program(empty, "exec", empty.remote, *FAST_OPTIONS, "--lost", "down", "--on-up", f"echo up > {mark}",
+    with bfdmon(empty, "exec", empty.remote, *FAST_OPTIONS, "--lost", "down", "--on-up", f"echo up > {mark}",
                  "--on-down", f"echo $BFD_STATE > {mark}") as program:
         def content():
             with open(mark, encoding="ascii") as f:
@@ -179,7 +148,7 @@ def test_a_lost_daemon_counts_as_down_for_those_who_say_so(empty):
 def test_tcp(lab):
     world = World(lab, neighbors=["10.77.1.2"], monitor="listen 127.0.0.1; listen ::1 port 7000;")
     for where in "127.0.0.1:5643", "[::1]:7000":
-        with Program(world, "-s", where, "list") as program:
+        with bfdmon(world, "-s", where, "list") as program:
             assert program.wait() == 0 and world.id in program.lines()[0]
 
 
