@@ -165,3 +165,11 @@ bfd_gap_end(uint bucket)
 {
   return bucket < BFD_GAP_BUCKETS - 1 ? (btime) BFD_GAP_FIRST_END << bucket : BT_NEVER;
 }
+
+uint
+bfd_gap_bucket(u32 us)
+{
+  uint octave = us < BFD_GAP_FIRST_END ? 0 : 32 - __builtin_clz(us / BFD_GAP_FIRST_END);
+
+  return MIN(octave, (uint) BFD_GAP_BUCKETS - 1);
+}

@@ -184,8 +184,9 @@ struct bfd_arrivals
 /* The last gaps, oldest first, in microseconds; how many. */
 uint bfd_arrivals_last(const struct bfd_arrivals *a, u32 gaps[BFD_GAPS]);
 
-/* The end of a bucket: gaps in it are shorter. BT_NEVER for the last one. */
+/* The end of a bucket: gaps in it are shorter. BT_NEVER for the last one. And the bucket of a gap of @us. */
 btime bfd_gap_end(uint bucket);
+uint bfd_gap_bucket(u32 us);
 
 /* Why a session is Up no more: the best explanation of what was known then. */
 enum bfd_verdict
@@ -266,6 +267,31 @@ struct bfd_info
   u8 offload;      /* enum bfd_offload: how its packets are received at present */
   bool offload_tx; /* and are they sent to the neighbour's link-layer address? */
   u64 offloaded;   /* so many were received that way */
+};
+
+/* Counters of an engine, or of all engines of an instance. */
+struct bfd_engine_stats
+{
+  u64 rx, tx, tx_errors;
+  u64 refused[BFD_RX__MAX];
+  u64 ups, downs[BFD_DIAG__MAX]; /* of all sessions, those that are gone included */
+  u64 dropped;                   /* by the kernel, because a receive queue was full */
+  u64 late_ticks;                /* ticks that came so late that we may have been unable to listen */
+  u64 rests;                     /* times in which it let others run, because it was busy all the time */
+  btime latest;                  /* by how much, at worst */
+};
+
+/* All sessions of an instance in one. */
+struct bfd_totals
+{
+  const char *instance;
+  u32 states[BFD_STATE__MAX];
+  struct bfd_engine_stats stats;
+  u64 verdicts[BFD_VERDICT__MAX];
+  /* Of those that are Up: gaps between packets, and detection times, by the buckets of struct bfd_arrivals.
+   */
+  u64 gaps[BFD_GAP_BUCKETS], detections[BFD_GAP_BUCKETS];
+  u64 detection_sum; /* us */
 };
 
 #endif

@@ -92,6 +92,7 @@ bool bfd_options_equal(const struct bfd_options *a, const struct bfd_options *b)
 
 struct bfd_inspection;
 struct bfd_request;
+struct bfd_survey;
 typedef void bfd_hook(struct bfd_request *r, const struct bfd_status *st, void *data);
 
 /**
@@ -133,6 +134,8 @@ struct bfd_provider_ops
   void (*announce)(struct bfd_provider *pv);
   /* Has it the session? Then it answers @q, not from inside the call. May be NULL. */
   bool (*inspect)(struct bfd_provider *pv, struct bfd_inspection *q);
+  /* Sum up its sessions and answer @s, not from inside the call. May be NULL. */
+  void (*survey)(struct bfd_provider *pv, struct bfd_survey *s);
 };
 
 /* Visible to providers, which write only `session`, `sn` and `aside`. */

@@ -99,3 +99,46 @@ bfd_inspection_answer(struct bfd_inspection *q, const struct bfd_details *d)
   rfree(q);
   hook(d, data);
 }
+
+/* Totals */
+
+static void
+survey_free(struct resource *r)
+{
+  list_remove(&((struct bfd_survey *) r)->n);
+}
+
+static const struct resource_class survey_class = { .name = "BFD survey",
+                                                    .size = sizeof(struct bfd_survey),
+                                                    .free = survey_free };
+
+uint
+bfd_survey(pool *p, bfd_survey_hook *hook, void *data)
+{
+  struct bfd_provider *pv;
+  uint count = 0;
+
+  LIST_WALK (pv, bfd_providers(), n)
+    if (pv->ops->survey)
+    {
+      struct bfd_survey *s = res_new(p, &survey_class);
+
+      s->hook = hook;
+      s->data = data;
+      s->totals.instance = pv->name;
+      pv->ops->survey(pv, s);
+      count++;
+    }
+  return count;
+}
+
+void
+bfd_survey_answer(struct bfd_survey *s, bool complete)
+{
+  struct bfd_totals totals = s->totals;
+  bfd_survey_hook *hook = s->hook;
+  void *data = s->data;
+
+  rfree(s);
+  hook(complete ? &totals : NULL, data);
+}

@@ -63,7 +63,28 @@ typedef void bfd_inspect_hook(const struct bfd_details *d, void *data);
  */
 bool bfd_inspect(pool *p, const struct bfd_key *key, bfd_inspect_hook *hook, void *data);
 
+/*
+ * Sum up all sessions: @hook is called later, once for each instance that answers, with NULL for one that
+ * goes meanwhile, unless @p has gone by then. Returns how many calls will come.
+ */
+typedef void bfd_survey_hook(const struct bfd_totals *t, void *data);
+uint bfd_survey(pool *p, bfd_survey_hook *hook, void *data);
+
 /* Providers */
+
+struct bfd_survey
+{
+  struct resource r;
+  struct node n;            /* the provider's, */
+  u64 number;               /* likewise, */
+  uint engine, from;        /* likewise */
+  struct bfd_totals totals; /* so far */
+  bfd_survey_hook *hook;
+  void *data;
+};
+
+/* Answer with the totals, or with nothing, and free @s. */
+void bfd_survey_answer(struct bfd_survey *s, bool complete);
 
 struct bfd_inspection
 {

@@ -147,6 +147,7 @@ struct bfd_proto
   struct list queries;       /* `show` commands that wait for snapshots */
   struct list inspections, inspections_asked; /* struct bfd_inspection: waiting, and waiting for an engine */
   struct work *inspect_work;
+  struct list surveys; /* struct bfd_survey */
   u64 next_query;
   /* keys come and go with the time of day */
   struct timer *key_timer;
@@ -406,6 +407,11 @@ void bfd_inspections_start(struct bfd_proto *p);
 void bfd_inspections_stop(struct bfd_proto *p);
 bool bfd_inspect_session(struct bfd_proto *p, struct bfd_inspection *q);
 void bfd_inspected(struct bfd_proto *p, const struct bfd_snapshot *snap); /* it may be for one of them */
+
+/* survey.c */
+void bfd_survey_begin(struct bfd_proto *p, struct bfd_survey *s);
+void bfd_surveyed(struct bfd_proto *p, const struct bfd_snapshot *snap); /* it may be for one of them */
+void bfd_surveys_abort(struct bfd_proto *p);
 
 /* show_advice.c */
 struct bfd_advice_args

@@ -207,17 +207,6 @@ struct bfd_lag
 
 #define BFD_SNAPSHOT_MAX 256
 
-struct bfd_engine_stats
-{
-  u64 rx, tx, tx_errors;
-  u64 refused[BFD_RX__MAX];
-  u64 ups, downs[BFD_DIAG__MAX]; /* of all sessions, those that are gone included */
-  u64 dropped;                   /* by the kernel, because a receive queue was full */
-  u64 late_ticks;                /* ticks that came so late that we may have been unable to listen */
-  u64 rests;                     /* times in which it let others run, because it was busy all the time */
-  btime latest;                  /* by how much, at worst */
-};
-
 /* STOPPED: what is to be remembered of the engine. */
 struct bfd_stopped
 {

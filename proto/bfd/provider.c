@@ -410,7 +410,14 @@ inspect(struct bfd_provider *pv, struct bfd_inspection *q)
   return bfd_inspect_session(pv->data, q);
 }
 
+static void
+survey(struct bfd_provider *pv, struct bfd_survey *s)
+{
+  bfd_survey_begin(pv->data, s);
+}
+
 static const struct bfd_provider_ops provider_ops = {
+  .survey = survey,
   .announce = announce,
   .inspect = inspect,
   .accepts = accepts,
@@ -468,6 +475,7 @@ bfd_provide_start(struct bfd_proto *p)
   list_init(&p->holds);
   bfd_history_start(p);
   bfd_inspections_start(p);
+  list_init(&p->surveys);
   bfd_suppress_start(p);
   bfd_pace_start(p);
   p->sync = work_new(p->p.pool, p->p.loop, LOOP_FIRST, sync_slice, p);
@@ -485,6 +493,7 @@ bfd_provide_stop(struct bfd_proto *p)
   rfree(p->provider);
   p->provider = NULL;
   bfd_inspections_stop(p);
+  bfd_surveys_abort(p);
   timer_stop(p->key_timer);
   timer_stop(p->release_timer);
   bfd_pace_stop(p);

@@ -390,6 +390,7 @@ reply_received(struct msg *msg, void *data)
   {
     bfd_snapshot_received(p, (struct bfd_snapshot *) reply);
     bfd_inspected(p, (struct bfd_snapshot *) reply);
+    bfd_surveyed(p, (struct bfd_snapshot *) reply);
   }
   else if (kind == BFD_LAG_REPORT && p->provider)
     bfd_pace_late(p, ((struct bfd_lag *) reply)->late);

@@ -1,14 +1,6 @@
 /* proto/bfd/verdict.c: see verdict.h */
 #include "proto/bfd/verdict.h"
 
-static uint
-bucket_of(u32 gap)
-{
-  uint octave = gap < BFD_GAP_FIRST_END ? 0 : 32 - __builtin_clz(gap / BFD_GAP_FIRST_END);
-
-  return MIN(octave, (uint) BFD_GAP_BUCKETS - 1);
-}
-
 void
 bfd_arrivals_add(struct bfd_arrivals *a, btime gap, btime interval)
 {
@@ -18,7 +10,7 @@ bfd_arrivals_add(struct bfd_arrivals *a, btime gap, btime interval)
     *a = (struct bfd_arrivals){ .interval = interval };
   a->ring[a->count % BFD_GAPS] = MIN(length / BFD_GAP_GRAIN, (u32) UINT16_MAX);
   a->count++;
-  a->bucket[bucket_of(length)]++;
+  a->bucket[bfd_gap_bucket(length)]++;
   a->largest = MAX(a->largest, length);
 }
 

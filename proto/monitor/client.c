@@ -443,7 +443,8 @@ is_over(const struct mon_client *c)
 {
   bool hears = c->all || c->protocols || !list_empty(&c->subscriptions);
 
-  return c->eof && c->out_pos == c->out_len && !c->show && !c->list && !c->cursor && (c->tcp || !hears);
+  return c->eof && c->out_pos == c->out_len && !c->show && !c->stats && !c->list && !c->cursor &&
+         (c->tcp || !hears);
 }
 
 static bool
@@ -451,6 +452,8 @@ do_something(struct mon_client *c)
 {
   if (mon_list_next(c) || tell_events(c) || tell_states(c))
     return true;
+  if (c->stats)
+    return mon_stats_next(c);
   return c->show ? mon_show_next(c) : run_next(c);
 }
 
@@ -520,5 +523,6 @@ mon_client_free(struct mon_client *c)
   m->client_count--;
   json_decref(c->list_tag);
   mon_show_free(c);
+  mon_stats_free(c);
   rfree(c->pool);
 }

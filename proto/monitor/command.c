@@ -401,7 +401,7 @@ static const char *const verbs[MON_VERB__MAX] = {
   [MON_HELLO] = "hello",         [MON_LIST] = "list",
   [MON_SUBSCRIBE] = "subscribe", [MON_UNSUBSCRIBE] = "unsubscribe",
   [MON_CHANGE] = "change",       [MON_SHOW] = "show",
-  [MON_EVENTS] = "events",
+  [MON_STATS] = "stats",         [MON_EVENTS] = "events",
 };
 
 static bool

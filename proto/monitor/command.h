@@ -19,6 +19,7 @@ enum mon_verb
   MON_UNSUBSCRIBE,
   MON_CHANGE,
   MON_SHOW,
+  MON_STATS,
   MON_EVENTS,
   MON_VERB__MAX
 };

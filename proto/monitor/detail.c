@@ -26,17 +26,6 @@ set_bool(json_t *object, const char *name, bool truth)
   set(object, name, json_boolean(truth));
 }
 
-/* Counters by reason, those that are not 0. */
-#define COUNTS(counts, max, name)                    \
-  ({                                                 \
-    json_t *object_ = json_object();                 \
-                                                     \
-    for (uint i_ = 0; i_ < (max); i_++)              \
-      if ((counts)[i_])                              \
-        set_number(object_, name(i_), (counts)[i_]); \
-    object_;                                         \
-  })
-
 static json_t *
 parameters(u32 min_tx, u32 min_rx, uint mult, bool demand)
 {
@@ -59,25 +48,38 @@ authentication(const struct bfd_info *i)
   return object;
 }
 
-/* The histogram as pairs: gaps of less than so many us (0: of any length), and how many. */
+json_t *
+mon_histogram(const u64 bucket[BFD_GAP_BUCKETS])
+{
+  json_t *array = json_array();
+
+  for (uint i = 0; i < BFD_GAP_BUCKETS; i++)
+  {
+    btime end = bfd_gap_end(i);
+
+    if (bucket[i])
+      json_array_append_new(
+          array, json_pack("[I, I]", (json_int_t) (end == BT_NEVER ? 0 : end), (json_int_t) bucket[i]));
+  }
+  return array;
+}
+
 static json_t *
 arrivals(const struct bfd_arrivals *a)
 {
   u32 gaps[BFD_GAPS];
+  u64 buckets[BFD_GAP_BUCKETS];
   uint count = bfd_arrivals_last(a, gaps);
-  json_t *object = json_object(), *last = json_array(), *histogram = json_array();
+  json_t *object = json_object(), *last = json_array();
 
   for (uint i = 0; i < count; i++)
     json_array_append_new(last, json_integer(gaps[i]));
   for (uint i = 0; i < BFD_GAP_BUCKETS; i++)
-    if (a->bucket[i])
-      json_array_append_new(histogram,
-                            json_pack("[I, I]", bfd_gap_end(i) == BT_NEVER ? 0 : (json_int_t) bfd_gap_end(i),
-                                      (json_int_t) a->bucket[i]));
+    buckets[i] = a->bucket[i];
   set_number(object, "count", a->count);
   set_number(object, "largest_us", a->largest);
   set(object, "last_us", last);
-  set(object, "histogram_us", histogram);
+  set(object, "histogram_us", mon_histogram(buckets));
   return object;
 }
 
@@ -91,10 +93,10 @@ counters(const struct bfd_counters *n, const u32 *verdicts)
   set_number(object, "tx_errors", n->troubles.tx_errors);
   set_number(object, "ups", n->ups);
   set_number(object, "stalls", n->troubles.stalls);
-  set(object, "refused", COUNTS(n->troubles.refused, BFD_RX__MAX, bfd_rx_name));
-  set(object, "downs", COUNTS(n->troubles.downs, BFD_DIAG__MAX, bfd_diag_name));
+  set(object, "refused", MON_COUNTS(n->troubles.refused, BFD_RX__MAX, bfd_rx_name));
+  set(object, "downs", MON_COUNTS(n->troubles.downs, BFD_DIAG__MAX, bfd_diag_name));
   if (verdicts)
-    set(object, "verdicts", COUNTS(verdicts, BFD_VERDICT__MAX, bfd_verdict_name));
+    set(object, "verdicts", MON_COUNTS(verdicts, BFD_VERDICT__MAX, bfd_verdict_name));
   return object;
 }
 

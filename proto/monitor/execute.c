@@ -61,9 +61,10 @@ static void
 say_hello(struct mon_client *c, const struct mon_command *command)
 {
   bool requests = may_request(c);
-  json_t *object = json_pack("{s:s, s:s, s:i, s:i, s:[s,s,s,s,s,s], s:b}", "hello", "peregrine", "version",
-                             PACKAGE_VERSION, "protocol", 1, "pid", (int) getpid(), "capabilities", "list",
-                             "subscribe", "change", "show", "events", "notify", "requests", requests);
+  json_t *object =
+      json_pack("{s:s, s:s, s:i, s:i, s:[s,s,s,s,s,s,s], s:b}", "hello", "peregrine", "version",
+                PACKAGE_VERSION, "protocol", 1, "pid", (int) getpid(), "capabilities", "list", "subscribe",
+                "change", "show", "stats", "events", "notify", "requests", requests);
 
   answer(c, command, object);
 }
@@ -325,6 +326,8 @@ mon_execute(struct mon_client *c, struct mon_command *command, struct mon_error 
     ok = change(c, command, error);
   else if (command->verb == MON_SHOW)
     mon_show(c, command);
+  else if (command->verb == MON_STATS)
+    mon_stats(c, command);
   else
     follow_protocols(c, command);
   if (!ok)

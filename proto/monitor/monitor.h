@@ -128,9 +128,10 @@ struct mon_client
   uint lost; /* events that it would have been sent, had it read */
   /* sessions whose state it is still to be told: from here on, NULL: none */
   struct node *cursor;
-  uint told;             /* so many have been */
-  struct mon_show *show; /* that is not finished; NULL: none */
-  struct node *list;     /* the same of `list`: the next session */
+  uint told;               /* so many have been */
+  struct mon_show *show;   /* that is not finished; NULL: none */
+  struct mon_stats *stats; /* likewise */
+  struct node *list;       /* the same of `list`: the next session */
   json_t *list_tag;
   bool list_first;
 };
@@ -242,7 +243,24 @@ bool mon_show_next(struct mon_client *c); /* false: nothing to do now */
 void mon_show_session_gone(struct mon_client *c, const struct mon_session *s);
 void mon_show_free(struct mon_client *c);
 
+/* stats.c */
+void mon_stats(struct mon_client *c, const struct mon_command *command);
+bool mon_stats_next(struct mon_client *c); /* false: nothing to do now */
+void mon_stats_free(struct mon_client *c);
+
 /* detail.c */
+/* Numbers by name, those that are not 0. */
+#define MON_COUNTS(counts, max, name)                                       \
+  ({                                                                        \
+    json_t *object_ = json_object();                                        \
+                                                                            \
+    for (uint i_ = 0; i_ < (max); i_++)                                     \
+      if ((counts)[i_])                                                     \
+        json_object_set_new(object_, name(i_), json_integer((counts)[i_])); \
+    object_;                                                                \
+  })
+/* Pairs: less than so many us (0: however many), and how many there were. */
+json_t *mon_histogram(const u64 bucket[BFD_GAP_BUCKETS]);
 /* @word: its state, as events name it */
 json_t *mon_detail(const char *word, const struct bfd_details *d);
 

@@ -460,3 +460,22 @@ def test_an_interface_whose_name_is_no_text(lab):
         assert created["session"] == "10.9.9.2%??"
         assert client.ask(cmd="subscribe", session=created["local_discriminator"])["subscribed"] == "10.9.9.2%??"
         assert client.ask(cmd="show")["interface"] == "??"
+
+
+def test_sums_over_everything(configured):
+    world = configured
+    world.one.reload(world.config(["10.77.1.2", "10.77.1.9"]) + "protocol static st { ipv4; route 10.1.0.0/16 blackhole; }\n")
+    with world.client() as client:
+        wait_until(lambda: client.ask(cmd="stats")["stats"]["bfd"][0]["sessions"].get("Down"), 2, "the other session")
+        stats = client.ask(cmd="stats", id=1)["stats"]
+        bfd1, = stats["bfd"]
+        assert bfd1["protocol"] == "bfd1" and bfd1["sessions"] == {"Up": 1, "Down": 1} and bfd1["ups"] == 1
+        assert bfd1["rx"] > 0 and bfd1["tx"] > 0 and bfd1["detection_sum_us"] == 150_000
+        assert bfd1["detection_us"] == [[262_144, 1]] and sum(n for _, n in bfd1["gaps_us"]) > 0
+        static, = [p for p in stats["protocols"] if p["protocol"] == "st"]
+        assert static["class"] == "Static" and static["state"] == "up"
+        assert static["channels"][0]["table"] == "master4" and static["channels"][0]["imported"] == 1
+        assert [t["routes"] for t in stats["tables"] if t["table"] == "master4"] == [1]
+        assert stats["monitor"]["clients"] == 1 and stats["monitor"]["sessions"] == 2
+        silent_cut(world.link)
+        wait_until(lambda: client.ask(cmd="stats")["stats"]["bfd"][0]["verdicts"] == {"peer silent": 1}, 3, "the verdict")
