@@ -460,6 +460,28 @@ bfdmon_list(struct bfdmon *m, char ***sessions, int timeout_ms)
 }
 
 int
+bfdmon_ask(struct bfdmon *m, const char *command, bfdmon_show_hook *hook, void *data, int timeout_ms)
+{
+  int64_t deadline = deadline_of(timeout_ms);
+  json_t *object = json_loads(command, 0, NULL), *answer;
+  int result;
+
+  if (!json_is_object(object))
+  {
+    json_decref(object);
+    return -EINVAL;
+  }
+  if ((result = ask(m, object, deadline)) < 0 || (result = next_answer(m, &answer, deadline)) < 0)
+    return result;
+  if (json_object_get(answer, "error"))
+    result = refused(m, answer);
+  else
+    hook(m->line, data);
+  json_decref(answer);
+  return result < 0 ? result : 0;
+}
+
+int
 bfdmon_show(struct bfdmon *m, const char *session, bfdmon_show_hook *hook, void *data, int timeout_ms)
 {
   int64_t deadline = deadline_of(timeout_ms);

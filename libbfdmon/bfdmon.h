@@ -152,6 +152,12 @@ extern "C"
   typedef void bfdmon_show_hook(const char *json, void *data);
   int bfdmon_show(struct bfdmon *m, const char *session, bfdmon_show_hook *hook, void *data, int timeout_ms);
 
+  /*
+   * Any other command of bird-monitor(7), as JSON without an id, which has one answer: @hook is called with
+   * it. -EINVAL: this is no object.
+   */
+  int bfdmon_ask(struct bfdmon *m, const char *command, bfdmon_show_hook *hook, void *data, int timeout_ms);
+
   /* What went wrong last, in words; "" when nothing has. */
   const char *bfdmon_error(const struct bfdmon *m);
 

@@ -397,7 +397,7 @@ static bool
 run_next(struct mon_client *c)
 {
   size_t begin, end;
-  const char *data = c->in + c->in_pos;
+  const char *data = c->in ? c->in + c->in_pos : "";
   enum mon_frame frame = mon_frame_next(&c->framer, data, c->in_len - c->in_pos, &begin, &end);
 
   if (frame == MON_FRAME_OBJECT)
@@ -414,7 +414,8 @@ run_next(struct mon_client *c)
 static bool
 receive(struct mon_client *c)
 {
-  memmove(c->in, c->in + c->in_pos, c->in_len - c->in_pos);
+  if (c->in_pos)
+    memmove(c->in, c->in + c->in_pos, c->in_len - c->in_pos);
   c->in_len -= c->in_pos;
   c->in_pos = 0;
   if (c->in_len == c->in_size && c->in_size < INPUT_MAX)
