@@ -553,25 +553,32 @@ run(struct bfdmon_program *p, int count, char **words)
   return STATUS_USAGE;
 }
 
+static int
+run_connected(struct bfdmon_program *p, int count, char **words)
+{
+  int status;
+
+  p->m = bfdmon_open(p->where);
+  if (!p->m)
+  {
+    fprintf(stderr, "bfdmon: %s is no socket to connect to\n", p->where ? p->where : PATH_MONITOR_SOCKET);
+    return STATUS_USAGE;
+  }
+  status = run(p, count, words);
+  bfdmon_close(p->m);
+  return status;
+}
+
 int
 main(int argc, char **argv)
 {
   struct bfdmon_program p = { .pool = pool_new(NULL, "bfdmon"), .runner.pidfd = -1 };
   int status;
 
-  if (!parse_options(&p, argc, argv, &status))
-    return status;
-  if (optind == argc)
-    return usage_error("What is to be done is missing");
   signal(SIGPIPE, SIG_IGN);
-  p.m = bfdmon_open(p.where);
-  if (!p.m)
-  {
-    fprintf(stderr, "bfdmon: %s is no socket to connect to\n", p.where ? p.where : PATH_MONITOR_SOCKET);
-    return STATUS_USAGE;
-  }
-  status = run(&p, argc - optind, argv + optind);
-  bfdmon_close(p.m);
+  if (parse_options(&p, argc, argv, &status))
+    status = optind < argc ? run_connected(&p, argc - optind, argv + optind)
+                           : usage_error("What is to be done is missing");
   rfree(p.pool);
   return status;
 }

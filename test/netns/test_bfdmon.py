@@ -157,7 +157,8 @@ def test_the_example_program(world):
     build = os.path.dirname(world.one.binary("bfdmon"))
     binary = os.path.join(world.one.dir, "watch")
     include = os.path.join(os.path.dirname(source), "..", "..", "libbfdmon")
-    subprocess.run(["cc", "-o", binary, source, "-I", include, "-L", build, "-lbfdmon", f"-Wl,-rpath,{build}"], check=True)
+    sanitizer = {"asan": ["-fsanitize=address,undefined"], "tsan": ["-fsanitize=thread"]}.get(world.one.sanitized(), [])
+    subprocess.run(["cc", *sanitizer, "-o", binary, source, "-I", include, "-L", build, "-lbfdmon", f"-Wl,-rpath,{build}"], check=True)
     out = os.path.join(world.one.dir, "example.out")
     with open(out, "wb") as f, world.ns.inside(), \
             subprocess.Popen([binary, world.remote, world.path], stdout=f, stderr=subprocess.STDOUT) as proc:

@@ -356,7 +356,7 @@ def test_tcp_is_for_those_who_are_allowed(make):
         client = MonitorClient((world.local, 7777))
     with pytest.raises((Closed, ConnectionError)):
         client.ask(cmd="list")
-    assert "A connection from 10.77.1.2 is not allowed" in world.one.log()
+    wait_until(lambda: "A connection from 10.77.1.2 is not allowed" in world.one.log(), 2, "a line")
     world.one.reload(world.config(monitor="listen 10.77.1.1 port 7777; allow 10.77.1.0/24;"))
     with world.link.b.ns.inside(), MonitorClient((world.local, 7777)) as client:
         assert client.ask(cmd="list")["sessions"] == []
