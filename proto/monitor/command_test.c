@@ -12,7 +12,7 @@ static const struct
   { "hello", MON_HELLO, false },        { "list", MON_LIST, false },
   { "subscribe", MON_SUBSCRIBE, true }, { "unsubscribe", MON_UNSUBSCRIBE, true },
   { "change", MON_CHANGE, true },       { "show", MON_SHOW, false },
-  { "events", MON_EVENTS, false },
+  { "stats", MON_STATS, false },        { "events", MON_EVENTS, false },
 };
 
 /* A command of @verb with what it has to have, and with @more. */
