@@ -81,7 +81,7 @@ def test_flood(lab, flood, kind, what):
     print(f"{kind}, {what}: {(totals(one)['Packets received'] - before) / 1.2:.0f} packets/s, "
           f"{one.usage()[0] - cpu:.2f} s of CPU, down after {down:.2f} s")
     peers[0].thaw()
-    wait_taken(one, peers[0].local, 5)
+    wait_taken(one, peers[0].local, 5, limit=15)  # a machine that could not keep up takes a rest of 10 s
     assert detail(one, peers[0].local)["Counters/Went down"] == "0"
     peers[1].thaw()
     wait_offloaded(one, peers[1].local, kind)
