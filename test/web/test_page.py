@@ -185,6 +185,7 @@ def few(page):
     page.sessions.put("10.0.0.4%eth3", "down", verdict="link lost")
     page.sessions.put_protocol("bfd1", "up")
     page.open()
+    page.wait(lambda: len(page.rows()) == 8)
     return page
 
 
@@ -204,7 +205,6 @@ def test_the_page_is_one_small_file():
 
 
 def test_the_worst_is_on_top_and_told_without_colour(few):
-    few.wait(lambda: len(few.rows()) == 8)
     assert [text.split()[1] for text in few.column("state")] == ["expired", "down"] + 6 * ["up"]
     assert len({text.split()[0] for text in few.column("state")}) == 3
     assert few.column("verdict")[:3] == ["peer silent", "link lost", ""]
@@ -319,7 +319,6 @@ def test_keys_do_what_the_mouse_does(few):
 
 
 def test_roles_of_the_table(few):
-    few.wait(lambda: len(few.rows()) == 8)
     nodes = [node for node in few.cdp("Accessibility.getFullAXTree")["nodes"] if not node.get("ignored")]
     roles = [node["role"]["value"] for node in nodes]
     assert roles.count("grid") == 1 and roles.count("row") == 9 and roles.count("columnheader") == 8
