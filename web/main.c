@@ -163,17 +163,17 @@ main(int argc, char **argv)
   struct state *state = state_new(p);
   struct http *h = http_new(p, o.local, o.port, state, questions);
 
-  if (!h)
+  if (h)
   {
-    fprintf(stderr, "bird-web: Cannot listen on %s port %u: %s\n", IP_STR(o.local), o.port, strerror(errno));
-    return 3;
+    bfdmon_protocols(feed, true);
+    bfdmon_subscribe(feed, "all", NULL);
+    run(feed, state, h);
+    http_free(h);
   }
-  bfdmon_protocols(feed, true);
-  bfdmon_subscribe(feed, "all", NULL);
-  run(feed, state, h);
-  http_free(h);
+  else
+    fprintf(stderr, "bird-web: Cannot listen on %s port %u: %s\n", IP_STR(o.local), o.port, strerror(errno));
   bfdmon_close(feed);
   bfdmon_close(questions);
   rfree(p);
-  return 0;
+  return h ? 0 : 3;
 }
