@@ -563,6 +563,7 @@ main(int argc, char **argv)
   loop_run(p.loop);
   runner_finish(&p.runner);
   log_stop();
+  bfd_keys_free(p.opt.keys);
   rfree(p.pool);
   return p.exit;
 }

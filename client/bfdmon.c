@@ -77,6 +77,8 @@ struct bfdmon_program
   struct runner runner;
   struct seen *seen;
   uint seen_count;
+  bool act; /* with these facts, once all that has come has been looked at */
+  struct runner_facts facts;
 };
 
 static int
@@ -178,7 +180,8 @@ print_value(const char *name, const json_t *value, int indent)
   if (json_is_object(value))
   {
     printf("%*s%s:\n", indent, "", name);
-    json_object_foreach((json_t *) value, key, item) print_value(key, item, indent + 2);
+    json_object_foreach ((json_t *) value, key, item)
+      print_value(key, item, indent + 2);
     return;
   }
   text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
@@ -199,7 +202,8 @@ print_shown(const char *line, void *data)
     printf("%s\n", json_string_value(json_object_get(object, "show")));
   json_object_del(object, "show");
   json_object_del(object, "id");
-  json_object_foreach(object, key, item) print_value(key, item, 2);
+  json_object_foreach (object, key, item)
+    print_value(key, item, 2);
   json_decref(object);
 }
 
@@ -232,6 +236,15 @@ open_signals(void)
   return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+static bool
+any_up(const struct bfdmon_program *p)
+{
+  for (uint i = 0; i < p->seen_count; i++)
+    if (p->seen[i].up)
+      return true;
+  return false;
+}
+
 static int
 follow(struct bfdmon_program *p, event_hook *hook)
 {
@@ -251,6 +264,9 @@ follow(struct bfdmon_program *p, event_hook *hook)
         return status;
     if (result < 0)
       return failed(p, result);
+    if (p->act)
+      runner_want(&p->runner, any_up(p), &p->facts);
+    p->act = false;
     if (!left)
       return STATUS_NOT;
     fds[2].fd = p->runner.pidfd; /* a hook may have started something */
@@ -330,28 +346,28 @@ seen_find(struct bfdmon_program *p, const char *session)
   return &p->seen[p->seen_count++];
 }
 
-static bool
-any_up(const struct bfdmon_program *p)
+static void
+act_soon(struct bfdmon_program *p, const struct bfdmon_event *ev)
 {
-  for (uint i = 0; i < p->seen_count; i++)
-    if (p->seen[i].up)
-      return true;
-  return false;
+  struct runner_facts *f = &p->facts;
+
+  *f = (struct runner_facts){ 0 };
+  runner_fact(f, "BFD_EVENT", "%s", any_up(p) ? "up" : "down");
+  runner_fact(f, "BFD_SESSION", "%s", ev->session ? ev->session : "");
+  runner_fact(f, "BFD_STATE", "%s", ev->kind == BFDMON_SESSION ? bfdmon_state_name(ev->state) : "lost");
+  runner_fact(f, "BFD_DIAGNOSTIC", "%s", ev->diagnostic ? ev->diagnostic : "");
+  runner_fact(f, "BFD_VERDICT", "%s", ev->verdict ? ev->verdict : "");
+  runner_fact(f, "BFD_WALL_US", "%lld", (long long) ev->wall_us);
+  p->act = true;
 }
 
+/* Sessions that are not told of again are not there any more; nothing is done before one is. */
 static void
-act(struct bfdmon_program *p, const struct bfdmon_event *ev)
+forget_seen(struct bfdmon_program *p)
 {
-  struct runner_facts facts = { 0 };
-  bool up = any_up(p);
-
-  runner_fact(&facts, "BFD_EVENT", "%s", up ? "up" : "down");
-  runner_fact(&facts, "BFD_SESSION", "%s", ev->session ? ev->session : "");
-  runner_fact(&facts, "BFD_STATE", "%s", ev->kind == BFDMON_SESSION ? bfdmon_state_name(ev->state) : "lost");
-  runner_fact(&facts, "BFD_DIAGNOSTIC", "%s", ev->diagnostic ? ev->diagnostic : "");
-  runner_fact(&facts, "BFD_VERDICT", "%s", ev->verdict ? ev->verdict : "");
-  runner_fact(&facts, "BFD_WALL_US", "%lld", (long long) ev->wall_us);
-  runner_want(&p->runner, up, &facts);
+  for (uint i = 0; i < p->seen_count; i++)
+    mb_free(p->seen[i].session);
+  p->seen_count = 0;
 }
 
 static bool
@@ -367,12 +383,14 @@ exec_event(struct bfdmon_program *p, const struct bfdmon_event *ev, int *status)
   {
     seen_find(p, ev->session)->up = ev->state == BFDMON_UP;
     print_event(p, ev);
-    act(p, ev);
+    act_soon(p, ev);
   }
+  else if (ev->kind == BFDMON_CONNECTED || ev->kind == BFDMON_LOST)
+    forget_seen(p);
   else if (ev->kind == BFDMON_DISCONNECTED && p->lost_is_down)
   {
-    p->seen_count = 0;
-    act(p, ev);
+    forget_seen(p);
+    act_soon(p, ev);
   }
   return false;
 }

@@ -56,11 +56,6 @@ bfdmon_close(struct bfdmon *m)
     next = s->next;
     free_subscription(s);
   }
-  for (struct kept *k = m->kept, *next; k; k = next)
-  {
-    next = k->next;
-    free(k);
-  }
   json_decref(m->event);
   free(m->line);
   free(m);
@@ -384,10 +379,13 @@ next_answer(struct bfdmon *m, json_t **object, int64_t deadline)
       return error;
     if (m->line)
     {
-      if ((uint64_t) json_integer_value(json_object_get(*object, "id")) == m->last_id)
+      const json_t *id = json_object_get(*object, "id");
+      bool answer = json_is_integer(id);
+
+      if (answer && (uint64_t) json_integer_value(id) == m->last_id)
         return 1;
       json_decref(*object);
-      if ((error = keep_line(m)))
+      if (!answer && (error = keep_line(m))) /* else it comes too late: nobody waits for it any more */
         return error;
       continue;
     }

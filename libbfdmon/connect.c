@@ -149,6 +149,19 @@ close_fd(int fd)
     close(fd);
 }
 
+/* Lines that came while an answer was waited for. */
+static void
+forget_kept(struct bfdmon *m)
+{
+  for (struct kept *k = m->kept, *next; k; k = next)
+  {
+    next = k->next;
+    free(k);
+  }
+  m->kept = NULL;
+  m->kept_end = &m->kept;
+}
+
 void
 connection_free(struct bfdmon *m)
 {
@@ -157,6 +170,7 @@ connection_free(struct bfdmon *m)
   close_fd(m->epoll);
   buffer_free(&m->in);
   buffer_free(&m->out);
+  forget_kept(m);
 }
 
 int
@@ -198,6 +212,7 @@ static void
 connected(struct bfdmon *m)
 {
   m->phase = CONNECTED;
+  forget_kept(m); /* all states are told anew */
   m->delay_ms = DELAY_FIRST;
   m->in.pos = m->in.len = 0;
   m->tell_connected = true;

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "sysdep/socket.h"
 #include "web/http.h"
@@ -114,6 +113,7 @@ struct details
 {
   struct http *h;
   json_t *array;
+  uint asked;
 };
 
 static void
@@ -130,16 +130,15 @@ static enum MHD_Result
 ask_detail(void *data, enum MHD_ValueKind kind UNUSED, const char *name, const char *value)
 {
   struct details *d = data;
+  int result;
 
   if (strcmp(name, "id") != 0 || !value)
     return MHD_YES;
-  if (json_array_size(d->array) >= DETAILS_MAX || strcmp(value, "all") == 0)
+  if (d->asked++ >= DETAILS_MAX || strcmp(value, "all") == 0)
     return MHD_NO;
-  /* When the daemon does not answer there is no use in asking on. */
-  return bfdmon_show(d->h->questions, value, take_object, d->array, ANSWER_MS) >= 0 ||
-                 bfdmon_connected(d->h->questions)
-             ? MHD_YES
-             : MHD_NO;
+  result = bfdmon_show(d->h->questions, value, take_object, d->array, ANSWER_MS);
+  /* When the daemon does not answer there is no use in asking on; what it refuses is no session. */
+  return result >= 0 || result == -EPROTO ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result
@@ -179,9 +178,8 @@ struct stream
   struct http *h;
   struct MHD_Connection *connection;
   u64 next;
-  const char *text; /* what is being sent now, */
-  size_t pos;       /* and how far */
-  char *copy;
+  char *copy; /* what is being sent now, */
+  size_t pos; /* and how far */
   bool begun, suspended, ping;
 };
 

@@ -168,7 +168,7 @@ print_histogram(const struct output *o, const struct family *m, const struct lab
   json_t *pair;
   size_t i;
 
-  json_array_foreach((json_t *) pairs, i, pair)
+  json_array_foreach ((json_t *) pairs, i, pair)
   {
     long long end = json_integer_value(json_array_get(pair, 0));
     char le[32];
@@ -206,7 +206,8 @@ print_member(const struct output *o, const struct family *m, const struct labels
   else if (m->kind == GAUGE || m->kind == COUNTER)
     print_value(o->f, m, l, NULL, NULL, member);
   else
-    json_object_foreach((json_t *) member, name, number) print_value(o->f, m, l, m->label, name, number);
+    json_object_foreach ((json_t *) member, name, number)
+      print_value(o->f, m, l, m->label, name, number);
 }
 
 static const char *
@@ -228,7 +229,7 @@ print_families(const struct output *o, const struct family *families, uint count
     size_t n;
 
     print_head(o, &families[i]);
-    json_array_foreach((json_t *) array, n, object)
+    json_array_foreach ((json_t *) array, n, object)
     {
       struct labels l = { { label }, { text_of(object, label) }, 1 };
 
@@ -246,15 +247,15 @@ print_channels(const struct output *o, const json_t *protocols)
     size_t n, k;
 
     print_head(o, &channel_families[i]);
-    json_array_foreach((json_t *) protocols, n, protocol)
-        json_array_foreach(json_object_get(protocol, "channels"), k, channel)
-    {
-      struct labels l = { { "protocol", "table" },
-                          { text_of(protocol, "protocol"), text_of(channel, "table") },
-                          2 };
+    json_array_foreach ((json_t *) protocols, n, protocol)
+      json_array_foreach (json_object_get(protocol, "channels"), k, channel)
+      {
+        struct labels l = { { "protocol", "table" },
+                            { text_of(protocol, "protocol"), text_of(channel, "table") },
+                            2 };
 
-      print_member(o, &channel_families[i], &l, channel);
-    }
+        print_member(o, &channel_families[i], &l, channel);
+      }
   }
 }
 
@@ -267,16 +268,17 @@ print_protocols(const struct output *o, const json_t *protocols)
   size_t n;
 
   print_type(o, name, "", "stateset", "gauge", "States of protocols");
-  json_array_foreach((json_t *) protocols, n, protocol) for (uint i = 0; i < ARRAY_SIZE(states); i++)
-  {
-    struct labels l = { { "protocol", "class", name },
-                        { text_of(protocol, "protocol"), text_of(protocol, "class"), states[i] },
-                        3 };
+  json_array_foreach ((json_t *) protocols, n, protocol)
+    for (uint i = 0; i < ARRAY_SIZE(states); i++)
+    {
+      struct labels l = { { "protocol", "class", name },
+                          { text_of(protocol, "protocol"), text_of(protocol, "class"), states[i] },
+                          3 };
 
-    fputs(name, o->f);
-    print_labels(o->f, &l, NULL, NULL);
-    fprintf(o->f, " %d\n", strcmp(states[i], text_of(protocol, "state")) == 0);
-  }
+      fputs(name, o->f);
+      print_labels(o->f, &l, NULL, NULL);
+      fprintf(o->f, " %d\n", strcmp(states[i], text_of(protocol, "state")) == 0);
+    }
 }
 
 static void

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 
 #include "proto/monitor/monitor.h"
-#include "sysdep/log.h"
 
 #define ROOM (32 << 10)    /* output waiting to be read, above which nothing is added */
 #define SESSIONS_A_STEP 16 /* looked at, or told */

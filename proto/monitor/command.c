@@ -382,7 +382,7 @@ read_object(struct reading *r, const json_t *value, uint in)
 
   if (!json_is_object(value))
     return bad_value(r, "an object");
-  json_object_foreach((json_t *) value, name, item)
+  json_object_foreach ((json_t *) value, name, item)
   {
     const struct member *m = find_member(name, in);
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "proto/monitor/monitor.h"
-#include "sysdep/clock.h"
 #include "sysdep/log.h"
 
 #define SUBSCRIPTIONS_MAX 10000 /* of one client */

@@ -120,6 +120,13 @@ monitor_config_check(struct proto_config *pc, struct cf_ctx *cx, const struct cf
     }
 }
 
+/* What programs have asked for stays asked for, whatever the configuration says of other sessions. */
+static const struct bfd_options *
+monitor_wants_bfd(const struct proto_config *cf UNUSED, const struct bfd_request *r)
+{
+  return &r->options;
+}
+
 /* What is shown */
 
 static const char *
@@ -157,6 +164,7 @@ const struct proto_class proto_monitor = {
   .start = monitor_start,
   .stop = monitor_stop,
   .reconfigure = monitor_reconfigure,
+  .wants_bfd = monitor_wants_bfd,
   .info = monitor_info,
   .show = monitor_show,
 };

@@ -3,7 +3,8 @@
  *
  * monitor.c is the instance, listen.c has its sockets; sessions.c knows all sessions there are, events.c what
  * became of them lately; client.c is a connection, execute.c does what it asks for, request.c has the
- * sessions it wants, show.c and detail.c tell all about some of them. Pure: frame.c, command.c, ident.c.
+ * sessions it wants, show.c and detail.c tell all about some of them, stats.c sums up. Pure: frame.c,
+ * command.c, ident.c.
  */
 #ifndef PEREGRINE_MONITOR_H
 #define PEREGRINE_MONITOR_H

@@ -177,8 +177,14 @@ mon_request_change(struct monitor *m, struct mon_request *r, const struct mon_wi
   merge(&merged, wish);
   if (!options_for(m, &merged, &options))
     return no_key(error, &merged);
-  r->wish = merged;
   bfd_request_change(r->request, &options);
+  if (differs(r, error))
+  {
+    if (options_for(m, &r->wish, &options))
+      bfd_request_change(r->request, &options);
+    return false;
+  }
+  r->wish = merged;
   return true;
 }
 

@@ -162,8 +162,8 @@ session_gone(struct monitor *m, struct mon_session *s)
   s->at = clock_now();
   s->word = MON_DESTROYED;
   tell(m, s, previous, false);
-  FOR_MON_CLIENTS(c, m)
-  mon_client_session_gone(c, s);
+  FOR_MON_CLIENTS (c, m)
+    mon_client_session_gone(c, s);
   set_disc(m, s, 0);
   hash_remove(&m->by_remote, &s->by_remote);
   list_remove(&s->n);

@@ -4,8 +4,6 @@
  * Details come from the engines, so they are asked for one by one, several at a time. Answers keep their
  * order: an inspection that is late holds up those behind it.
  */
-#include <string.h>
-
 #include "proto/monitor/monitor.h"
 
 #define AHEAD 32 /* asked for, and not yet answered */

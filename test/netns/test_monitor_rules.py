@@ -150,3 +150,24 @@ def test_remote_state_of_both_ends(lab):
     wait_fast(two, world.local)
     with world.client() as client, MonitorClient(os.path.join(two.dir, "monitor.sock")) as other:
         assert [c.ask(cmd="show")["remote_state"] for c in (client, other)] == ["Up", "Up"]
+
+
+def test_a_change_that_would_believe_others_is_refused(lab):
+    """What was asked for before goes on."""
+    keys = 'key "core" { authentication keyed sha1; password "x" { id 3; }; };'
+    world = World(lab, monitor=keys, neighbors=["10.77.1.2"])
+    wait_fast(world.one, world.remote)
+    with world.client() as client:
+        client.ask(cmd="subscribe", session=world.id, multiplier=3)
+        client.take_event(state="up")
+        assert client.ask(cmd="subscribe", session=world.id, authentication="core")["error"]["code"] == "differs"
+        assert client.ask(cmd="change", session=world.id, multiplier=4)["changed"] == world.id
+        assert sorted(client.ask(cmd="show", session=world.id)["requested_by"]) == ["bfd1", "mon"]
+
+
+def test_configure_check_knows_what_programs_have_asked_for(lab):
+    world = World(lab)
+    with world.client() as client:
+        client.ask(cmd="subscribe", session=world.remote, **ASKED)
+        client.take_event(state="up")
+        assert "Sessions: 1 kept, 0 retimed, 0 rekeyed, 0 would drop" in str(world.one.birdc("configure check"))
